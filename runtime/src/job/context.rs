@@ -1,0 +1,116 @@
+//! What a running job can ask about itself.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::JobId;
+
+/// What a job that takes `#[context] cx: &Context` can ask about its execution.
+#[derive(Clone, Debug)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    jid: JobId,
+    queue: Arc<str>,
+    attempt: u32,
+    recoveries: u32,
+    tags: Vec<String>,
+    stopping: CancellationToken,
+    cancelled: CancellationToken,
+}
+
+/// The parts of a context.
+#[derive(Debug)]
+pub(crate) struct ContextParts {
+    pub(crate) jid: JobId,
+    pub(crate) queue: Arc<str>,
+    pub(crate) attempt: u32,
+    pub(crate) recoveries: u32,
+    pub(crate) tags: Vec<String>,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) cancelled: CancellationToken,
+}
+
+impl Context {
+    pub(crate) fn new(parts: ContextParts) -> Self {
+        let ContextParts {
+            jid,
+            queue,
+            attempt,
+            recoveries,
+            tags,
+            stopping,
+            cancelled,
+        } = parts;
+        Self(Arc::new(Inner {
+            jid,
+            queue,
+            attempt,
+            recoveries,
+            tags,
+            stopping,
+            cancelled,
+        }))
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn jid(&self) -> &JobId {
+        &self.0.jid
+    }
+
+    /// The queue it was taken from.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.0.queue
+    }
+
+    /// Which execution this is, from 1: one more than the failures so far.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// How many times it was taken over from a process that died.
+    #[must_use]
+    pub fn recoveries(&self) -> u32 {
+        self.0.recoveries
+    }
+
+    /// The job's tags.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// Whether the process is stopping. A long job that returns [`Outcome::Interrupted`](super::Outcome::Interrupted)
+    /// then goes back to the head of its queue and costs no retry.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.is_cancelled()
+    }
+
+    /// Completes when the process begins to stop.
+    ///
+    /// # Cancel safety
+    /// It can be dropped and asked again.
+    pub async fn stopping(&self) {
+        self.0.stopping.cancelled().await;
+    }
+
+    /// Whether this execution has been given up: its claim was lost, or it ran out of time. What it still does is in vain.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_cancelled()
+    }
+
+    /// Completes when this execution is given up.
+    ///
+    /// # Cancel safety
+    /// It can be dropped and asked again.
+    pub async fn cancelled(&self) {
+        self.0.cancelled.cancelled().await;
+    }
+}

@@ -1,0 +1,191 @@
+//! What `#[job]` makes of a function: data, and one function pointer.
+
+use std::any::TypeId;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Args, ArgsError, Context, Failure, IntoOutcome, Outcome, SetOptions, States};
+
+/// A job, as the registry holds it.
+#[derive(Debug)]
+pub struct Definition {
+    /// The function's name.
+    pub name: &'static str,
+    /// The name on the wire.
+    pub class: &'static str,
+    /// Other names under which it is served.
+    pub aliases: &'static [&'static str],
+    /// The queue it is pushed to.
+    pub queue: &'static str,
+    /// How often it is tried again.
+    pub retry: Retry,
+    /// Its tags.
+    pub tags: &'static [&'static str],
+    /// How long one execution may take.
+    pub timeout: Option<Duration>,
+    /// Where the attribute stands.
+    pub location: Location,
+    /// Its arguments, in order.
+    pub args: &'static [ArgInfo],
+    /// The state that it borrows.
+    pub states: &'static [StateInfo],
+    /// Decodes the arguments and calls the function.
+    pub run: Run,
+}
+
+/// How a call is made: owned in, a future out.
+pub type Run = fn(Call) -> Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>>;
+
+/// How often a failed job is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// `true`: as often as the server's default says (25 times over about 20 days).
+    Default,
+    /// `false`: not at all, and it does not go to the dead set either.
+    Never,
+    /// This often; after that it goes to the dead set. `Times(0)`: straight to the dead set.
+    Times(u32),
+}
+
+impl From<u32> for Retry {
+    fn from(times: u32) -> Self {
+        Self::Times(times)
+    }
+}
+
+impl From<bool> for Retry {
+    fn from(retry: bool) -> Self {
+        if retry { Self::Default } else { Self::Never }
+    }
+}
+
+/// A place in the user's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A parameter that stands in the payload.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as written.
+    pub type_name: &'static str,
+}
+
+/// A parameter that is shared state.
+#[derive(Clone, Copy, Debug)]
+pub struct StateInfo {
+    /// The type's id.
+    pub id: fn() -> TypeId,
+    /// The type's name.
+    pub type_name: fn() -> &'static str,
+}
+
+impl StateInfo {
+    /// The state of this type.
+    #[must_use]
+    pub const fn of<T: ?Sized + Send + Sync + 'static>() -> Self {
+        Self {
+            id: TypeId::of::<T>,
+            type_name: std::any::type_name::<T>,
+        }
+    }
+}
+
+/// A job type: what `#[job]` makes beside the function of the same name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job",
+    note = "put `#[sancho::job]` on the function of that name"
+)]
+pub trait Job: 'static {
+    /// What the job is.
+    #[doc(hidden)]
+    const DEFINITION: &'static Definition;
+    /// The typed functions of `set()`.
+    #[doc(hidden)]
+    type Typed: TypedSet;
+}
+
+/// The types of a job's arguments and result; implemented by a private type, since they may be private.
+#[doc(hidden)]
+pub trait Spec: 'static {
+    /// The arguments, as a tuple.
+    type Args: Args;
+    /// The result.
+    type Output: IntoOutcome;
+    /// What the job is.
+    const DEFINITION: &'static Definition;
+}
+
+/// The generated type that `Set` derefs to.
+#[doc(hidden)]
+pub trait TypedSet: Send + Sync + 'static {
+    /// One that pushes with these options.
+    fn new(options: SetOptions) -> Self;
+    /// The options.
+    fn options(&mut self) -> &mut SetOptions;
+}
+
+/// Everything that one execution is given. Owned, so that the job's future can borrow from it.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Call {
+    args: Bytes,
+    states: Arc<States>,
+    context: Context,
+}
+
+impl Call {
+    pub(crate) fn new(args: Bytes, states: Arc<States>, context: Context) -> Self {
+        Self {
+            args,
+            states,
+            context,
+        }
+    }
+
+    /// The decoded arguments.
+    ///
+    /// # Errors
+    /// Those that are not the job's.
+    pub fn args<S: Spec>(&self) -> Result<S::Args, ArgsError> {
+        S::Args::decode(&self.args, S::DEFINITION.args)
+    }
+
+    /// The shared state of this type.
+    ///
+    /// # Panics
+    /// If it was not given; the start of a server checks that it was.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "the start checks every state that a job names"
+    )]
+    pub fn state<T: ?Sized + Send + Sync + 'static>(&self) -> &T {
+        self.states
+            .get::<T>()
+            .expect("the start of the server checked that the state is there")
+    }
+
+    /// The execution's context.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}
