@@ -1,12 +1,15 @@
 //! Jobs as values: what a job is, what it is given, what it comes to. Nothing here does I/O.
 
 mod args;
+pub mod backoff;
 mod context;
 mod definition;
 mod failure;
 mod id;
 mod options;
 mod outcome;
+pub mod payload;
+mod registry;
 mod state;
 mod time;
 
@@ -20,5 +23,6 @@ pub use id::JobId;
 pub(crate) use id::random_hex;
 pub use options::SetOptions;
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
+pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
 pub use time::Timestamp;
