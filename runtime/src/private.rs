@@ -11,3 +11,4 @@ pub use crate::job::{
 #[linkme::distributed_slice]
 pub static JOBS: [&'static Definition];
 pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
+pub use crate::client::{SetOptions, TypedSet};

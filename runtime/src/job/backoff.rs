@@ -24,7 +24,9 @@ mod tests {
 
     #[test]
     fn the_waits_are_sidekiqs() {
-        let waits: Vec<u64> = (0..DEFAULT_RETRIES).map(|count| delay(count).as_secs()).collect();
+        let waits: Vec<u64> = (0..DEFAULT_RETRIES)
+            .map(|count| delay(count).as_secs())
+            .collect();
         assert_eq!(waits[..6], [15, 16, 31, 96, 271, 640]);
         assert_eq!(waits.iter().sum::<u64>(), 1_763_395);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Args, ArgsError, Context, Failure, IntoOutcome, Outcome, SetOptions, States};
+use super::{Args, ArgsError, Context, Failure, IntoOutcome, Outcome, States};
 
 /// A job, as the registry holds it.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub trait Job: 'static {
     const DEFINITION: &'static Definition;
     /// The typed functions of `set()`.
     #[doc(hidden)]
-    type Typed: TypedSet;
+    type Typed;
 }
 
 /// The types of a job's arguments and result; implemented by a private type, since they may be private.
@@ -131,15 +131,6 @@ pub trait Spec: 'static {
     type Output: IntoOutcome;
     /// What the job is.
     const DEFINITION: &'static Definition;
-}
-
-/// The generated type that `Set` derefs to.
-#[doc(hidden)]
-pub trait TypedSet: Send + Sync + 'static {
-    /// One that pushes with these options.
-    fn new(options: SetOptions) -> Self;
-    /// The options.
-    fn options(&mut self) -> &mut SetOptions;
 }
 
 /// Everything that one execution is given. Owned, so that the job's future can borrow from it.

@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
+
+use super::payload::MalformedPayload;
 
 /// A failed execution: its kind, what is written into the payload, and the job's own error where there is one.
 #[derive(Debug)]
@@ -37,5 +40,51 @@ pub enum FailureKind {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.class, self.message)
+    }
+}
+
+impl Failure {
+    /// A payload that is no job.
+    pub(crate) fn malformed(error: &MalformedPayload) -> Self {
+        Self::plain(
+            FailureKind::Undecodable,
+            "sancho::MalformedPayload",
+            error.to_string(),
+        )
+    }
+
+    /// A class that nobody here serves. It may be another process's, or of a crate that is not linked.
+    pub(crate) fn unknown_class(class: &str) -> Self {
+        let message = format!(
+            "no job of class {class:?} is linked into this program; if one is, in a crate that nothing names, write `use that_crate as _;`"
+        );
+        Self::plain(FailureKind::Other, "sancho::UnknownClass", message)
+    }
+
+    /// A job that ran too long.
+    pub(crate) fn timed_out(limit: Duration) -> Self {
+        Self::plain(
+            FailureKind::TimedOut,
+            "sancho::Timeout",
+            format!("the job ran longer than its timeout of {limit:?}"),
+        )
+    }
+
+    /// A job that panicked.
+    pub(crate) fn panicked(message: &str, place: Option<&str>) -> Self {
+        let message = match place {
+            Some(place) => format!("{message} (panicked at {place})"),
+            None => message.to_owned(),
+        };
+        Self::plain(FailureKind::Panicked, "sancho::Panic", message)
+    }
+
+    fn plain(kind: FailureKind, class: &str, message: String) -> Self {
+        Self {
+            kind,
+            class: class.to_owned(),
+            message,
+            error: None,
+        }
     }
 }

@@ -60,14 +60,22 @@ impl Registry {
                 registry.add(job)?;
             }
         }
-        if registry.jobs.is_empty() { Err(RegistryError::Empty) } else { Ok(registry) }
+        if registry.jobs.is_empty() {
+            Err(RegistryError::Empty)
+        } else {
+            Ok(registry)
+        }
     }
 
     fn add(&mut self, job: &'static Definition) -> Result<(), RegistryError> {
         for &class in std::iter::once(&job.class).chain(job.aliases) {
             match self.by_class.insert(class, job) {
                 Some(first) if !std::ptr::eq(first, job) => {
-                    return Err(RegistryError::Duplicate { class, first, second: job });
+                    return Err(RegistryError::Duplicate {
+                        class,
+                        first,
+                        second: job,
+                    });
                 }
                 _ => {}
             }
@@ -98,9 +106,16 @@ impl Registry {
             .iter()
             .flat_map(|job| job.states.iter().map(move |state| (*job, state)))
             .filter(|(_, state)| !states.contains((state.id)()))
-            .map(|(job, state)| MissingState { job, type_name: (state.type_name)() })
+            .map(|(job, state)| MissingState {
+                job,
+                type_name: (state.type_name)(),
+            })
             .collect();
-        if missing.is_empty() { Ok(()) } else { Err(RegistryError::MissingState(missing)) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(RegistryError::MissingState(missing))
+        }
     }
 }
 

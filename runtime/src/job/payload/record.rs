@@ -65,16 +65,23 @@ impl Record {
     /// Bytes that are no JSON object with a `class` and an `args` array.
     pub fn parse(payload: Bytes) -> Result<Self, MalformedPayload> {
         let wire: Wire<'_> =
-            serde_json::from_slice(&payload).map_err(|error| MalformedPayload { reason: error.to_string() })?;
+            serde_json::from_slice(&payload).map_err(|error| MalformedPayload {
+                reason: error.to_string(),
+            })?;
         if !wire.args.get().starts_with('[') {
-            return Err(MalformedPayload { reason: format!("`args` of `{}` is not an array", wire.class) });
+            return Err(MalformedPayload {
+                reason: format!("`args` of `{}` is not an array", wire.class),
+            });
         }
         Ok(Self {
             args: payload.slice_ref(wire.args.get().as_bytes()),
             class: wire.class.into_owned().into_boxed_str(),
             jid: JobId::from_text(wire.jid.into_owned()),
             retry: wire.retry.and_then(read_retry),
-            retry_count: wire.retry_count.and_then(read::<i64>).map(|count| u32::try_from(count).unwrap_or(0)),
+            retry_count: wire
+                .retry_count
+                .and_then(read::<i64>)
+                .map(|count| u32::try_from(count).unwrap_or(0)),
             tags: wire.tags.and_then(read).unwrap_or_default(),
             recoveries: wire.sancho_recoveries.and_then(read),
             payload,
@@ -139,9 +146,15 @@ impl Recoveries {
     pub fn after(so_far: Option<Self>, more: u32, now: Timestamp) -> Self {
         match so_far {
             Some(so_far) if now.since(Timestamp::from_millis(so_far.first_at)) <= Self::WINDOW => {
-                Self { count: so_far.count.saturating_add(more), ..so_far }
+                Self {
+                    count: so_far.count.saturating_add(more),
+                    ..so_far
+                }
             }
-            _ => Self { count: more, first_at: now.as_millis() },
+            _ => Self {
+                count: more,
+                first_at: now.as_millis(),
+            },
         }
     }
 }
@@ -154,7 +167,9 @@ fn read_retry(raw: &RawValue) -> Option<Retry> {
     match raw.get() {
         "true" => Some(Retry::Default),
         "false" => Some(Retry::Never),
-        number => Some(Retry::Times(u32::try_from(number.parse::<i64>().ok()?).unwrap_or(0))),
+        number => Some(Retry::Times(
+            u32::try_from(number.parse::<i64>().ok()?).unwrap_or(0),
+        )),
     }
 }
 
@@ -179,7 +194,11 @@ mod tests {
 
     #[test]
     fn retry_is_read_as_ruby_reads_it() {
-        let retry = |value: &str| parse(&format!(r#"{{"class":"A","args":[],"retry":{value}}}"#)).unwrap().retry();
+        let retry = |value: &str| {
+            parse(&format!(r#"{{"class":"A","args":[],"retry":{value}}}"#))
+                .unwrap()
+                .retry()
+        };
         assert_eq!(retry("true"), Some(Retry::Default));
         assert_eq!(retry("false"), Some(Retry::Never));
         assert_eq!(retry("0"), Some(Retry::Times(0)));
@@ -190,8 +209,13 @@ mod tests {
 
     #[test]
     fn fields_of_unexpected_types_do_not_refuse_a_job() {
-        let record = parse(r#"{"class":"A","args":[],"tags":7,"retry_count":"x","sancho_recoveries":[]}"#).unwrap();
-        assert_eq!((record.tags(), record.retry_count(), record.recoveries()), (&[][..], None, None));
+        let record =
+            parse(r#"{"class":"A","args":[],"tags":7,"retry_count":"x","sancho_recoveries":[]}"#)
+                .unwrap();
+        assert_eq!(
+            (record.tags(), record.retry_count(), record.recoveries()),
+            (&[][..], None, None)
+        );
     }
 
     #[test]
@@ -201,7 +225,10 @@ mod tests {
             ("[]", "invalid"),
             (r#"{"args":[]}"#, "missing field `class`"),
             (r#"{"class":"A"}"#, "missing field `args`"),
-            (r#"{"class":"A","args":{}}"#, "`args` of `A` is not an array"),
+            (
+                r#"{"class":"A","args":{}}"#,
+                "`args` of `A` is not an array",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
@@ -212,9 +239,21 @@ mod tests {
     fn recoveries_are_counted_within_their_window() {
         let start = Timestamp::from_millis(1_000_000);
         let first = Recoveries::after(None, 1, start);
-        assert_eq!(first, Recoveries { count: 1, first_at: 1_000_000 });
+        assert_eq!(
+            first,
+            Recoveries {
+                count: 1,
+                first_at: 1_000_000
+            }
+        );
         let second = Recoveries::after(Some(first), 2, start.after(Recoveries::WINDOW));
-        assert_eq!(second, Recoveries { count: 3, first_at: 1_000_000 });
+        assert_eq!(
+            second,
+            Recoveries {
+                count: 3,
+                first_at: 1_000_000
+            }
+        );
         let late = start.after(Recoveries::WINDOW + Duration::from_millis(1));
         assert_eq!(Recoveries::after(Some(second), 1, late).count, 1);
     }

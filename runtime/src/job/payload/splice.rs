@@ -47,7 +47,9 @@ pub fn splice(object: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
     let mut out = String::with_capacity(text.len() + 64 * edits.len());
     out.push('{');
     for (index, field) in fields.0.iter().enumerate() {
-        let edit = edits.iter().find(|edit| field.is(edit.key()) && !fields.again(index, edit.key()));
+        let edit = edits
+            .iter()
+            .find(|edit| field.is(edit.key()) && !fields.again(index, edit.key()));
         match edit {
             Some(Edit::Remove(_)) => {}
             Some(Edit::Set(_, value)) => append(&mut out, field.key, value),
@@ -86,7 +88,9 @@ struct Field<'a> {
 impl Field<'_> {
     fn is(&self, name: &str) -> bool {
         let inner = &self.key[1..self.key.len() - 1];
-        inner == name || (inner.contains('\\') && serde_json::from_str::<String>(self.key).is_ok_and(|key| key == name))
+        inner == name
+            || (inner.contains('\\')
+                && serde_json::from_str::<String>(self.key).is_ok_and(|key| key == name))
     }
 }
 
@@ -146,7 +150,10 @@ impl<'a> Scan<'a> {
             b'"' => self.string(),
             b'{' | b'[' => self.nested(),
             _ => {
-                while !matches!(self.peek(), b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | 0) {
+                while !matches!(
+                    self.peek(),
+                    b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | 0
+                ) {
                     self.at += 1;
                 }
             }
@@ -197,7 +204,10 @@ mod tests {
     #[test]
     fn fields_keep_their_place_and_new_ones_come_last() {
         let object = r#"{"retry":true,"args":[1,{"retry":"}\""}],"n":12345678901234567890,"f":1.0e+20,"x":"\u00e9"}"#;
-        let edits = [Edit::Set("retry", "3".into()), Edit::string("error_message", "é\"")];
+        let edits = [
+            Edit::Set("retry", "3".into()),
+            Edit::string("error_message", "é\""),
+        ];
         assert_eq!(
             spliced(object, &edits),
             r#"{"retry":3,"args":[1,{"retry":"}\""}],"n":12345678901234567890,"f":1.0e+20,"x":"\u00e9","error_message":"é\""}"#
@@ -215,12 +225,21 @@ mod tests {
 
     #[test]
     fn white_space_and_escaped_keys_are_read() {
-        assert_eq!(spliced(" { \"\\u0061\" : 1 , \"b\" : [ 1 , 2 ] } ", &[Edit::integer("a", 7)]), r#"{"\u0061":7,"b":[ 1 , 2 ]}"#);
+        assert_eq!(
+            spliced(
+                " { \"\\u0061\" : 1 , \"b\" : [ 1 , 2 ] } ",
+                &[Edit::integer("a", 7)]
+            ),
+            r#"{"\u0061":7,"b":[ 1 , 2 ]}"#
+        );
     }
 
     #[test]
     fn the_last_of_two_equal_keys_is_edited() {
-        assert_eq!(spliced(r#"{"a":1,"a":2}"#, &[Edit::integer("a", 3)]), r#"{"a":1,"a":3}"#);
+        assert_eq!(
+            spliced(r#"{"a":1,"a":2}"#, &[Edit::integer("a", 3)]),
+            r#"{"a":1,"a":3}"#
+        );
     }
 
     #[test]

@@ -65,7 +65,11 @@ impl NewJob {
             Some(_) => write!(out, ",\"class\":{class},\"args\":{}", self.args),
         };
         let now = now.as_millis();
-        let _ = write!(out, ",\"jid\":{},\"created_at\":{now}", json_string(self.jid.as_str()));
+        let _ = write!(
+            out,
+            ",\"jid\":{},\"created_at\":{now}",
+            json_string(self.jid.as_str())
+        );
         if self.at.is_none() {
             let _ = write!(out, ",\"enqueued_at\":{now}");
         }
@@ -79,7 +83,10 @@ mod tests {
     use super::*;
 
     fn job() -> NewJob {
-        NewJob { jid: JobId::from_text("d3ab86bad86a8fc45845636e"), ..NewJob::new("PlainJob", r#"[1,"two",{"k":[null,true,1.5,"é/…<>"]}]"#) }
+        NewJob {
+            jid: JobId::from_text("d3ab86bad86a8fc45845636e"),
+            ..NewJob::new("PlainJob", r#"[1,"two",{"k":[null,true,1.5,"é/…<>"]}]"#)
+        }
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_469_264_488);
@@ -94,7 +101,11 @@ mod tests {
 
     #[test]
     fn a_push_for_later_has_the_bytes_that_sidekiq_8_writes() {
-        let later = NewJob { at: Some(NOW), args: "[\"later\"]".into(), ..job() };
+        let later = NewJob {
+            at: Some(NOW),
+            args: "[\"later\"]".into(),
+            ..job()
+        };
         assert_eq!(
             later.payload(NOW),
             r#"{"retry":true,"queue":"default","class":"PlainJob","args":["later"],"jid":"d3ab86bad86a8fc45845636e","created_at":1795469264488}"#
@@ -103,7 +114,15 @@ mod tests {
 
     #[test]
     fn options_stand_before_the_arguments() {
-        let job = NewJob { retry: Retry::Times(5), queue: "critical".into(), tags: vec!["a".into(), "b\"".into()], ..job() };
-        assert!(job.payload(NOW).starts_with(br#"{"retry":5,"queue":"critical","tags":["a","b\""],"args":["#));
+        let job = NewJob {
+            retry: Retry::Times(5),
+            queue: "critical".into(),
+            tags: vec!["a".into(), "b\"".into()],
+            ..job()
+        };
+        assert!(
+            job.payload(NOW)
+                .starts_with(br#"{"retry":5,"queue":"critical","tags":["a","b\""],"args":["#)
+        );
     }
 }
