@@ -4,7 +4,7 @@ pub use linkme;
 
 pub use crate::job::{
     ArgInfo, Args, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Outcome, Retry,
-    SetOptions, Spec, StateInfo, TypedSet,
+    Spec, StateInfo,
 };
 
 /// Every job that is linked into the binary.

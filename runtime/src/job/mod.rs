@@ -19,9 +19,7 @@ mod time;
 pub use args::{Args, ArgsError, Item, JobArg};
 pub use context::Context;
 pub(crate) use context::ContextParts;
-pub use definition::{
-    ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, TypedSet,
-};
+pub use definition::{ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo};
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
 pub use id::JobId;
