@@ -1,10 +1,13 @@
 //! What went wrong with an execution.
 
+mod class;
+
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
 use super::payload::MalformedPayload;
+use super::{ArgsError, JobError};
 
 /// A failed execution: its kind, what is written into the payload, and the job's own error where there is one.
 #[derive(Debug)]
@@ -44,6 +47,16 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// The error that a job returned.
+    pub(crate) fn from_error<E: JobError>(error: E) -> Self {
+        Self {
+            kind: FailureKind::Error,
+            class: class::of(&error),
+            message: error.to_string(),
+            error: Some(Box::new(error)),
+        }
+    }
+
     /// A payload that is no job.
     pub(crate) fn malformed(error: &MalformedPayload) -> Self {
         Self::plain(
@@ -59,6 +72,15 @@ impl Failure {
             "no job of class {class:?} is linked into this program; if one is, in a crate that nothing names, write `use that_crate as _;`"
         );
         Self::plain(FailureKind::Other, "sancho::UnknownClass", message)
+    }
+
+    /// Arguments that are not the job's.
+    pub(crate) fn undecodable(error: &ArgsError) -> Self {
+        Self::plain(
+            FailureKind::Undecodable,
+            "sancho::ArgumentError",
+            error.to_string(),
+        )
     }
 
     /// A job that ran too long.
