@@ -13,7 +13,7 @@ pub(crate) fn running() -> usize {
 }
 
 /// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can.
-pub(crate) async fn blocking(
+pub async fn blocking(
     job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
     let counted = Counted::new();
