@@ -24,7 +24,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// The code without its docs and comments.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
 }
 
 #[test]
@@ -32,7 +33,11 @@ fn only_stores_name_a_database_client() {
     for (path, text) in sources() {
         if !path.starts_with("store") {
             for line in code(&text) {
-                assert!(!line.contains("fred::") && !line.contains("rusqlite::"), "{}: {line}", path.display());
+                assert!(
+                    !line.contains("fred::") && !line.contains("rusqlite::"),
+                    "{}: {line}",
+                    path.display()
+                );
             }
         }
     }
@@ -41,13 +46,29 @@ fn only_stores_name_a_database_client() {
 #[test]
 fn imports_point_down() {
     // A module may name those after it in this list, and itself.
-    let ranks = [("serve", 0), ("testing", 0), ("api", 1), ("client", 2), ("engine", 2), ("layers", 2), ("store", 3), ("job", 4)];
+    let ranks = [
+        ("serve", 0),
+        ("testing", 0),
+        ("api", 1),
+        ("client", 2),
+        ("engine", 2),
+        ("layers", 2),
+        ("store", 3),
+        ("job", 4),
+    ];
     for (path, text) in sources() {
-        let Some(&(module, rank)) = ranks.iter().find(|(module, _)| path.starts_with(module)) else { continue };
+        let Some(&(module, rank)) = ranks.iter().find(|(module, _)| path.starts_with(module))
+        else {
+            continue;
+        };
         for (other, other_rank) in ranks {
             let up = other_rank < rank && other != module;
             for line in code(&text).filter(|_| up) {
-                assert!(!line.contains(&format!("crate::{other}")), "{} names crate::{other}: {line}", path.display());
+                assert!(
+                    !line.contains(&format!("crate::{other}")),
+                    "{} names crate::{other}: {line}",
+                    path.display()
+                );
             }
         }
     }
@@ -56,10 +77,17 @@ fn imports_point_down() {
 #[test]
 fn only_connect_and_testing_choose_a_store() {
     for (path, text) in sources() {
-        let chooses = ["client/connect.rs", "store"].iter().any(|allowed| path.starts_with(allowed)) || path.starts_with("testing");
+        let chooses = ["client/connect.rs", "store"]
+            .iter()
+            .any(|allowed| path.starts_with(allowed))
+            || path.starts_with("testing");
         for line in code(&text).filter(|_| !chooses) {
             for store in ["store::redis", "store::sqlite", "store::memory"] {
-                assert!(!line.contains(store), "{} chooses a store: {line}", path.display());
+                assert!(
+                    !line.contains(store),
+                    "{} chooses a store: {line}",
+                    path.display()
+                );
             }
         }
     }

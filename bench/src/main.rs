@@ -98,7 +98,12 @@ async fn pick_up(pushed_ns: u64) {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Args::parse().what {
-        What::Drain { jobs, concurrency, store, rounds } => {
+        What::Drain {
+            jobs,
+            concurrency,
+            store,
+            rounds,
+        } => {
             for _ in 0..rounds {
                 drain(jobs, concurrency, store).await?;
             }
@@ -113,8 +118,6 @@ async fn main() -> Result<()> {
     }
 }
 
-
-
 /// A store of its own, and what it leaves behind.
 struct Bed {
     redis: Option<Redis>,
@@ -128,15 +131,31 @@ impl Bed {
             Kind::Redis => {
                 let redis = Redis::start()?;
                 let url = redis.url();
-                Ok(Self { redis: Some(redis), folder: None, url })
+                Ok(Self {
+                    redis: Some(redis),
+                    folder: None,
+                    url,
+                })
             }
             Kind::Sqlite => {
-                let folder = std::env::temp_dir().join(format!("sancho-bench-{}-{}", std::process::id(), usage::now_ns()));
+                let folder = std::env::temp_dir().join(format!(
+                    "sancho-bench-{}-{}",
+                    std::process::id(),
+                    usage::now_ns()
+                ));
                 std::fs::create_dir(&folder)?;
                 let url = format!("sqlite:{}", folder.join("bench.db").display());
-                Ok(Self { redis: None, folder: Some(folder), url })
+                Ok(Self {
+                    redis: None,
+                    folder: Some(folder),
+                    url,
+                })
             }
-            Kind::Memory => Ok(Self { redis: None, folder: None, url: "memory:".into() }),
+            Kind::Memory => Ok(Self {
+                redis: None,
+                folder: None,
+                url: "memory:".into(),
+            }),
         }
     }
 
@@ -158,11 +177,18 @@ async fn drain(jobs: u64, concurrency: usize, kind: Kind) -> Result<()> {
     let client = Client::connect(Config::new().store(&bed.url)).await?;
     let text = "x".repeat(100);
     let start = Instant::now();
-    no_op::set().client(&client).perform_bulk((0..jobs).map(move |n| (n, text.clone()))).await?;
+    no_op::set()
+        .client(&client)
+        .perform_bulk((0..jobs).map(move |n| (n, text.clone())))
+        .await?;
     let filled = start.elapsed();
 
     DONE.store(0, Ordering::Relaxed);
-    let server = Server::builder().client(&client).only::<no_op>().concurrency(concurrency).build()?;
+    let server = Server::builder()
+        .client(&client)
+        .only::<no_op>()
+        .concurrency(concurrency)
+        .build()?;
     let before = bed.usage()?;
     let start = Instant::now();
     let drained = async {
@@ -175,7 +201,11 @@ async fn drain(jobs: u64, concurrency: usize, kind: Kind) -> Result<()> {
     let used = bed.usage()?.since(&before);
     println!(
         "drained {jobs} jobs at concurrency {concurrency}: {:.0} jobs/s, {:.1} us of CPU a job ({}), {} round trips a job; filled at {:.0} jobs/s",
-        rate(jobs, took), used.total().as_secs_f64() * 1e6 / jobs as f64, used.per_job(jobs), used.trips_per_job(jobs), rate(jobs, filled)
+        rate(jobs, took),
+        used.total().as_secs_f64() * 1e6 / jobs as f64,
+        used.per_job(jobs),
+        used.trips_per_job(jobs),
+        rate(jobs, filled)
     );
     Ok(())
 }
@@ -186,7 +216,11 @@ fn rate(jobs: u64, took: Duration) -> f64 {
 
 async fn idle(time: Duration, kind: Kind) -> Result<()> {
     let bed = Bed::make(kind)?;
-    let server = Server::builder().store(&bed.url).only::<no_op>().concurrency(50).build()?;
+    let server = Server::builder()
+        .store(&bed.url)
+        .only::<no_op>()
+        .concurrency(50)
+        .build()?;
     let (url, _) = (bed.url.clone(), ());
     let watched = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -196,7 +230,8 @@ async fn idle(time: Duration, kind: Kind) -> Result<()> {
             let used = after.since(&before);
             println!(
                 "idle on {url} for {time:?}: {:.2} % of a core (worker), {:.2} round trips/s",
-                100.0 * used.own.as_secs_f64() / time.as_secs_f64(), used.trips as f64 / time.as_secs_f64()
+                100.0 * used.own.as_secs_f64() / time.as_secs_f64(),
+                used.trips as f64 / time.as_secs_f64()
             );
         }
     };
@@ -217,7 +252,10 @@ async fn pickup(pushes: u64, kind: Kind) -> Result<()> {
     let client = Client::connect(Config::new().store(&bed.url)).await?;
     let mut took = Vec::new();
     for _ in 0..pushes {
-        pick_up::set().client(&client).perform_async(usage::now_ns()).await?;
+        pick_up::set()
+            .client(&client)
+            .perform_async(usage::now_ns())
+            .await?;
         let line = lines.next_line().await?.ok_or("the worker ended")?;
         took.push(line.parse::<u64>()?);
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -226,7 +264,12 @@ async fn pickup(pushes: u64, kind: Kind) -> Result<()> {
     let mut took = took.split_off(took.len() / 10);
     took.sort_unstable();
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize] as f64 / 1e6;
-    println!("from push to first line in another, idle process: median {:.2} ms, p90 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.9), at(0.99));
+    println!(
+        "from push to first line in another, idle process: median {:.2} ms, p90 {:.2} ms, p99 {:.2} ms",
+        at(0.5),
+        at(0.9),
+        at(0.99)
+    );
     worker.kill().await?;
     Ok(())
 }

@@ -40,17 +40,34 @@ impl Redis {
     pub(crate) fn usage(&self) -> Result<(Duration, u64)> {
         let info = self.command("INFO")?;
         let field = |name: &str| -> Result<f64> {
-            let line = info.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("INFO has no {name}"))?;
+            let line = info
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .ok_or_else(|| format!("INFO has no {name}"))?;
             Ok(line.trim().parse()?)
         };
         let cpu = field("used_cpu_sys:")? + field("used_cpu_user:")?;
         // What scripts call inside is counted among the commands, so the round trips are read from what came in by itself.
         let stats = self.command("INFO commandstats")?;
-        let trips = ["cmdstat_evalsha:", "cmdstat_eval:", "cmdstat_fcall:", "cmdstat_zrange:", "cmdstat_zrangebyscore:", "cmdstat_ping:", "cmdstat_info:"]
-            .iter()
-            .filter_map(|name| stats.lines().find_map(|line| line.strip_prefix(name)))
-            .filter_map(|line| line.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok())
-            .sum();
+        let trips = [
+            "cmdstat_evalsha:",
+            "cmdstat_eval:",
+            "cmdstat_fcall:",
+            "cmdstat_zrange:",
+            "cmdstat_zrangebyscore:",
+            "cmdstat_ping:",
+            "cmdstat_info:",
+        ]
+        .iter()
+        .filter_map(|name| stats.lines().find_map(|line| line.strip_prefix(name)))
+        .filter_map(|line| {
+            line.strip_prefix("calls=")?
+                .split(',')
+                .next()?
+                .parse::<u64>()
+                .ok()
+        })
+        .sum();
         Ok((Duration::from_secs_f64(cpu), trips))
     }
 

@@ -25,13 +25,23 @@ impl Usage {
         let own = clock_gettime(ClockId::ProcessCPUTime);
         let own = Duration::new(own.tv_sec.try_into()?, own.tv_nsec.try_into()?);
         let (redis_cpu, trips) = redis.map_or(Ok((Duration::ZERO, 0)), Redis::usage)?;
-        Ok(Self { own, redis: redis_cpu, trips, has_redis: redis.is_some() })
+        Ok(Self {
+            own,
+            redis: redis_cpu,
+            trips,
+            has_redis: redis.is_some(),
+        })
     }
 
     pub(crate) fn since(self, before: &Self) -> Self {
         // Reading it is a command as well.
         let trips = (self.trips - before.trips).saturating_sub(u64::from(self.has_redis));
-        Self { own: self.own - before.own, redis: self.redis.saturating_sub(before.redis), trips, ..self }
+        Self {
+            own: self.own - before.own,
+            redis: self.redis.saturating_sub(before.redis),
+            trips,
+            ..self
+        }
     }
 
     pub(crate) fn total(&self) -> Duration {
@@ -41,14 +51,22 @@ impl Usage {
     pub(crate) fn per_job(&self, jobs: u64) -> String {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / jobs as f64;
         if self.has_redis {
-            format!("worker {:.1}, Redis {:.1}", each(self.own), each(self.redis))
+            format!(
+                "worker {:.1}, Redis {:.1}",
+                each(self.own),
+                each(self.redis)
+            )
         } else {
             "all in this process".into()
         }
     }
 
     pub(crate) fn trips_per_job(&self, jobs: u64) -> String {
-        if self.has_redis { format!("{:.3}", self.trips as f64 / jobs as f64) } else { "no".into() }
+        if self.has_redis {
+            format!("{:.3}", self.trips as f64 / jobs as f64)
+        } else {
+            "no".into()
+        }
     }
 }
 

@@ -58,12 +58,17 @@ impl Ledger {
 
     /// How many of the welcome mails are written.
     pub(crate) fn mails(&self, sign_ups: &[SignUp]) -> usize {
-        sign_ups.iter().filter(|sign_up| self.has_mail(&sign_up.key())).count()
+        sign_ups
+            .iter()
+            .filter(|sign_up| self.has_mail(&sign_up.key()))
+            .count()
     }
 
     /// Whether the job for this key has written its mail.
     pub(crate) fn has_mail(&self, key: &str) -> bool {
-        self.folder().join(format!("{}.eml", self.jid(key))).exists()
+        self.folder()
+            .join(format!("{}.eml", self.jid(key)))
+            .exists()
     }
 
     /// How many executions failed.
@@ -77,7 +82,10 @@ impl Ledger {
     }
 
     fn append(&self, file: &str, line: &str) -> std::io::Result<()> {
-        let mut file: File = OpenOptions::new().create(true).append(true).open(self.dir.join(file))?;
+        let mut file: File = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join(file))?;
         file.write_all(format!("{line}\n").as_bytes())
     }
 }
@@ -86,9 +94,17 @@ impl Middleware for Ledger {
     async fn call(&self, job: &Execution<'_>, next: Next<'_>) -> Result<Outcome, Failure> {
         let result = next.run().await;
         if let Err(failure) = &result {
-            let line = format!("{} {} {}", job.context().jid(), job.class(), failure.message);
+            let line = format!(
+                "{} {} {}",
+                job.context().jid(),
+                job.class(),
+                failure.message
+            );
             if let Err(error) = self.append("failures", &line) {
-                eprintln!("the failure of {} was not written down: {error}", job.class());
+                eprintln!(
+                    "the failure of {} was not written down: {error}",
+                    job.class()
+                );
             }
         }
         result

@@ -56,7 +56,11 @@ async fn main() -> Result<(), Error> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async { _ = stopped.await }));
     let pushed = enqueue(&client, &ledger, &sign_ups).await?;
-    println!("{} sign-ups read, {} refused, {pushed} jobs enqueued now", sign_ups.len() + refused.len(), refused.len());
+    println!(
+        "{} sign-ups read, {} refused, {pushed} jobs enqueued now",
+        sign_ups.len() + refused.len(),
+        refused.len()
+    );
 
     wait_until_done(&client, &ledger, &sign_ups).await?;
     let _ = stop.send(());
@@ -66,8 +70,14 @@ async fn main() -> Result<(), Error> {
 
 /// The store of the environment, else a SQLite file in the run's own folder.
 fn config(args: &Args) -> Config {
-    let named = ["SANCHO_STORE", "REDIS_PROVIDER", "REDIS_URL"].iter().any(|name| std::env::var_os(name).is_some());
-    if named { Config::new() } else { Config::new().store(format!("sqlite:{}", args.dir.join("sancho.db").display())) }
+    let named = ["SANCHO_STORE", "REDIS_PROVIDER", "REDIS_URL"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    if named {
+        Config::new()
+    } else {
+        Config::new().store(format!("sqlite:{}", args.dir.join("sancho.db").display()))
+    }
 }
 
 /// Enqueues what was not enqueued before. Killed between a push and its memory, it pushes that job again; both write the
@@ -78,15 +88,38 @@ async fn enqueue(client: &Client, ledger: &Ledger, sign_ups: &[SignUp]) -> Resul
         if ledger.begin(&ledger.jid(&sign_up.key())) {
             let jid = ledger.jid(&sign_up.key());
             let SignUp { name, email, plan } = sign_up.clone();
-            welcome_email::set().client(client).jid(jid.clone()).perform_async(name, email, plan).await?;
+            welcome_email::set()
+                .client(client)
+                .jid(jid.clone())
+                .perform_async(name, email, plan)
+                .await?;
             ledger.remember(&jid)?;
             pushed += 1;
         }
     }
     let others = [
-        (ledger.jid("digest"), digest::set().wait(Duration::from_secs(4)).client(client).jid(ledger.jid("digest")).perform_async(sign_ups.len())),
-        (ledger.jid("flaky"), flaky_sync::set().client(client).jid(ledger.jid("flaky")).perform_async("crm".into())),
-        (ledger.jid("hopeless"), hopeless_charge::set().client(client).jid(ledger.jid("hopeless")).perform_async(1_999)),
+        (
+            ledger.jid("digest"),
+            digest::set()
+                .wait(Duration::from_secs(4))
+                .client(client)
+                .jid(ledger.jid("digest"))
+                .perform_async(sign_ups.len()),
+        ),
+        (
+            ledger.jid("flaky"),
+            flaky_sync::set()
+                .client(client)
+                .jid(ledger.jid("flaky"))
+                .perform_async("crm".into()),
+        ),
+        (
+            ledger.jid("hopeless"),
+            hopeless_charge::set()
+                .client(client)
+                .jid(ledger.jid("hopeless"))
+                .perform_async(1_999),
+        ),
     ];
     for (jid, push) in others {
         if ledger.begin(&jid) {
@@ -98,7 +131,11 @@ async fn enqueue(client: &Client, ledger: &Ledger, sign_ups: &[SignUp]) -> Resul
     Ok(pushed)
 }
 
-async fn wait_until_done(client: &Client, ledger: &Ledger, sign_ups: &[SignUp]) -> Result<(), Error> {
+async fn wait_until_done(
+    client: &Client,
+    ledger: &Ledger,
+    sign_ups: &[SignUp],
+) -> Result<(), Error> {
     let start = Instant::now();
     let mut said = String::new();
     loop {
@@ -109,7 +146,10 @@ async fn wait_until_done(client: &Client, ledger: &Ledger, sign_ups: &[SignUp]) 
         let mark = |done: bool| if done { "done" } else { "waiting" };
         let line = format!(
             "{mails}/{} welcome mails, digest {}, flaky job {}, hopeless job {}",
-            sign_ups.len(), mark(digest), mark(flaky), if dead { "dead" } else { "waiting" }
+            sign_ups.len(),
+            mark(digest),
+            mark(flaky),
+            if dead { "dead" } else { "waiting" }
         );
         progress(&line, &mut said, start, done)?;
         if done {
@@ -123,7 +163,12 @@ async fn wait_until_done(client: &Client, ledger: &Ledger, sign_ups: &[SignUp]) 
 fn progress(line: &str, said: &mut String, start: Instant, done: bool) -> Result<(), Error> {
     let mut out = std::io::stdout();
     if out.is_terminal() {
-        write!(out, "\r{:>4} s  {line}\x1b[K{}", start.elapsed().as_secs(), if done { "\n" } else { "" })?;
+        write!(
+            out,
+            "\r{:>4} s  {line}\x1b[K{}",
+            start.elapsed().as_secs(),
+            if done { "\n" } else { "" }
+        )?;
         out.flush()?;
     } else if line != said {
         writeln!(out, "{:>4} s  {line}", start.elapsed().as_secs())?;
@@ -135,19 +180,42 @@ fn progress(line: &str, said: &mut String, start: Instant, done: bool) -> Result
 async fn is_dead(client: &Client, ledger: &Ledger) -> Result<bool, Error> {
     let jid = ledger.jid("hopeless");
     let dead = sancho::api::dead(client, 10_000).await?;
-    Ok(dead.iter().any(|job| String::from_utf8_lossy(&job.payload).contains(jid.as_str())))
+    Ok(dead
+        .iter()
+        .any(|job| String::from_utf8_lossy(&job.payload).contains(jid.as_str())))
 }
 
-async fn summary(client: &Client, ledger: &Ledger, sign_ups: &[SignUp], refused: &[Refused]) -> Result<(), Error> {
-    let (mails, failures, dead) = (ledger.mails(sign_ups), ledger.failures()?, usize::from(is_dead(client, ledger).await?));
-    println!("\nrows      {:>5}  in signups.csv", sign_ups.len() + refused.len());
-    println!("mails     {mails:>5}  welcome mails, one for each of the {} rows that were accepted", sign_ups.len());
-    println!("          {:>5}  more: the digest and the flaky job's report", 2);
+async fn summary(
+    client: &Client,
+    ledger: &Ledger,
+    sign_ups: &[SignUp],
+    refused: &[Refused],
+) -> Result<(), Error> {
+    let (mails, failures, dead) = (
+        ledger.mails(sign_ups),
+        ledger.failures()?,
+        usize::from(is_dead(client, ledger).await?),
+    );
+    println!(
+        "\nrows      {:>5}  in signups.csv",
+        sign_ups.len() + refused.len()
+    );
+    println!(
+        "mails     {mails:>5}  welcome mails, one for each of the {} rows that were accepted",
+        sign_ups.len()
+    );
+    println!(
+        "          {:>5}  more: the digest and the flaky job's report",
+        2
+    );
     println!("refused   {:>5}  rows:", refused.len());
     for Refused { line, why } in refused {
         println!("                 line {line}: {why}");
     }
-    println!("failures  {failures:>5}  executions failed; {} of them were retried", failures - dead);
+    println!(
+        "failures  {failures:>5}  executions failed; {} of them were retried",
+        failures - dead
+    );
     println!("dead      {dead:>5}  job was given up, with its error");
     println!("\nThe mails are in {}", ledger.folder().display());
     Ok(())

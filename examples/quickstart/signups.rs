@@ -45,8 +45,15 @@ pub(crate) fn read() -> Result<(Vec<SignUp>, Vec<Refused>), csv::Error> {
     let mut rows = csv::ReaderBuilder::new().from_path(file)?.into_records();
     while let Some(row) = rows.next() {
         let line = rows.reader().position().line() - 1;
-        let sign_up = row.and_then(|row| row.deserialize::<SignUp>(Some(&csv::StringRecord::from(vec!["name", "email", "plan"]))));
-        match sign_up.map_err(|error| error.to_string()).and_then(|sign_up| sign_up.check().map(|()| sign_up)) {
+        let sign_up = row.and_then(|row| {
+            row.deserialize::<SignUp>(Some(&csv::StringRecord::from(vec![
+                "name", "email", "plan",
+            ])))
+        });
+        match sign_up
+            .map_err(|error| error.to_string())
+            .and_then(|sign_up| sign_up.check().map(|()| sign_up))
+        {
             Ok(sign_up) => sign_ups.push(sign_up),
             Err(why) => refused.push(Refused { line, why }),
         }

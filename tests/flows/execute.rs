@@ -11,7 +11,8 @@ use crate::harness::{Flow, Report, Running, field, flows};
 
 #[job]
 async fn report(text: String, note: Option<String>, #[state] to: &Report, #[context] cx: &Context) {
-    to.send(format!("{text} {note:?} {} {}", cx.queue(), cx.attempt())).unwrap();
+    to.send(format!("{text} {note:?} {} {}", cx.queue(), cx.attempt()))
+        .unwrap();
 }
 
 #[job]
@@ -38,9 +39,17 @@ async fn hangs() {
 async fn arguments_state_and_context_arrive(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<report>().only::<report_blocking>());
-    report::set().client(&flow.client).perform_async("a".into(), Some("b".into())).await.unwrap();
+    report::set()
+        .client(&flow.client)
+        .perform_async("a".into(), Some("b".into()))
+        .await
+        .unwrap();
     assert_eq!(reports.next().await, r#"a Some("b") default 1"#);
-    report_blocking::set().client(&flow.client).perform_async("blocking".into()).await.unwrap();
+    report_blocking::set()
+        .client(&flow.client)
+        .perform_async("blocking".into())
+        .await
+        .unwrap();
     assert_eq!(reports.next().await, "blocking");
     running.stop().await;
     assert_eq!(flow.counters().await, (2, 0));
@@ -48,7 +57,8 @@ async fn arguments_state_and_context_arrive(flow: Flow) {
 
 async fn a_trailing_option_may_be_absent(flow: Flow) {
     let (server, mut reports) = flow.server();
-    flow.push_raw("default", br#"{"class":"Report","args":["a"],"jid":"1"}"#).await;
+    flow.push_raw("default", br#"{"class":"Report","args":["a"],"jid":"1"}"#)
+        .await;
     let running = Running::start(server.only::<report>());
     assert_eq!(reports.next().await, "a None default 1");
     running.stop().await;
@@ -57,15 +67,36 @@ async fn a_trailing_option_may_be_absent(flow: Flow) {
 async fn queues_are_served_in_strict_order(flow: Flow) {
     let set = |queue| report::set().client(&flow.client).queue(queue);
     for n in 0..5 {
-        set("low").perform_async(format!("low{n}"), None).await.unwrap();
+        set("low")
+            .perform_async(format!("low{n}"), None)
+            .await
+            .unwrap();
     }
     for n in 0..5 {
-        set("high").perform_async(format!("high{n}"), None).await.unwrap();
+        set("high")
+            .perform_async(format!("high{n}"), None)
+            .await
+            .unwrap();
     }
     let (server, mut reports) = flow.server();
-    let running = Running::start(server.only::<report>().queues(["high", "low"]).concurrency(1));
-    let order: Vec<_> = reports.some(10).await.iter().map(|report| report.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(order, ["high0", "high1", "high2", "high3", "high4", "low0", "low1", "low2", "low3", "low4"]);
+    let running = Running::start(
+        server
+            .only::<report>()
+            .queues(["high", "low"])
+            .concurrency(1),
+    );
+    let order: Vec<_> = reports
+        .some(10)
+        .await
+        .iter()
+        .map(|report| report.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "high0", "high1", "high2", "high3", "high4", "low0", "low1", "low2", "low3", "low4"
+        ]
+    );
     running.stop().await;
 }
 
@@ -73,7 +104,11 @@ async fn a_push_wakes_an_idle_server(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<report>());
     for n in 0..20 {
-        report::set().client(&flow.client).perform_async(n.to_string(), None).await.unwrap();
+        report::set()
+            .client(&flow.client)
+            .perform_async(n.to_string(), None)
+            .await
+            .unwrap();
         reports.next().await;
     }
     running.stop().await;
@@ -82,9 +117,17 @@ async fn a_push_wakes_an_idle_server(flow: Flow) {
 async fn after_a_thousand_panics_all_slots_still_work(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<panics>().only::<report>().concurrency(4));
-    panics::set().client(&flow.client).perform_bulk(std::iter::repeat_n((), 1_000)).await.unwrap();
+    panics::set()
+        .client(&flow.client)
+        .perform_bulk(std::iter::repeat_n((), 1_000))
+        .await
+        .unwrap();
     reports.some(1_000).await;
-    report::set().client(&flow.client).perform_bulk((0..100).map(|n| (n.to_string(), None))).await.unwrap();
+    report::set()
+        .client(&flow.client)
+        .perform_bulk((0..100).map(|n| (n.to_string(), None)))
+        .await
+        .unwrap();
     reports.some(100).await;
     running.stop().await;
     assert_eq!(flow.counters().await, (1_100, 1_000));
@@ -94,10 +137,17 @@ async fn after_a_thousand_panics_all_slots_still_work(flow: Flow) {
 async fn a_panic_is_a_failure_with_its_message_and_place(flow: Flow) {
     let (server, _reports) = flow.server();
     let running = Running::start(server.only::<panics_blocking>());
-    panics_blocking::set().client(&flow.client).perform_async().await.unwrap();
+    panics_blocking::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     let dead = flow.until_timed(TimedSet::Dead, 1).await;
     let message = field(&dead[0].payload, "error_message").to_string();
-    assert!(message.contains("no way, blocking") && message.contains("execute.rs:"), "{message}");
+    assert!(
+        message.contains("no way, blocking") && message.contains("execute.rs:"),
+        "{message}"
+    );
     assert_eq!(field(&dead[0].payload, "error_class"), "sancho::Panic");
     running.stop().await;
 }
@@ -105,7 +155,11 @@ async fn a_panic_is_a_failure_with_its_message_and_place(flow: Flow) {
 async fn a_job_that_runs_too_long_fails(flow: Flow) {
     let (server, _reports) = flow.server();
     let running = Running::start(server.only::<hangs>());
-    hangs::set().client(&flow.client).perform_async().await.unwrap();
+    hangs::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     let dead = flow.until_timed(TimedSet::Dead, 1).await;
     assert_eq!(field(&dead[0].payload, "error_class"), "sancho::Timeout");
     running.stop().await;
@@ -115,14 +169,22 @@ async fn malformed_payloads_are_dead_as_they_came_and_hold_nobody_up(flow: Flow)
     let (server, mut reports) = flow.server();
     flow.push_raw("default", b"{bad json").await;
     flow.push_raw("default", b"\xff\x00").await;
-    flow.push_raw("default", br#"{"class":"Report","n":12345678901234567890}"#).await;
+    flow.push_raw("default", br#"{"class":"Report","n":12345678901234567890}"#)
+        .await;
     let running = Running::start(server.only::<report>());
-    report::set().client(&flow.client).perform_async("after".into(), None).await.unwrap();
+    report::set()
+        .client(&flow.client)
+        .perform_async("after".into(), None)
+        .await
+        .unwrap();
     reports.next().await;
     let dead = flow.until_timed(TimedSet::Dead, 3).await;
     let raw: Vec<_> = dead.iter().map(|entry| entry.payload.as_ref()).collect();
     assert!(raw.contains(&b"{bad json".as_slice()) && raw.contains(&b"\xff\x00".as_slice()));
-    let object = raw.iter().find(|raw| raw.starts_with(br#"{"class":"Report","n":12345678901234567890,"#)).unwrap();
+    let object = raw
+        .iter()
+        .find(|raw| raw.starts_with(br#"{"class":"Report","n":12345678901234567890,"#))
+        .unwrap();
     assert_eq!(field(object, "error_class"), "sancho::MalformedPayload");
     running.stop().await;
 }
@@ -140,8 +202,17 @@ impl Middleware for Counting {
 async fn server_middleware_wraps_every_execution(flow: Flow) {
     let seen = Arc::new(AtomicUsize::new(0));
     let (server, mut reports) = flow.server();
-    let running = Running::start(server.only::<report>().middleware(Counting(seen.clone())).middleware(Counting(seen.clone())));
-    report::set().client(&flow.client).perform_async("a".into(), None).await.unwrap();
+    let running = Running::start(
+        server
+            .only::<report>()
+            .middleware(Counting(seen.clone()))
+            .middleware(Counting(seen.clone())),
+    );
+    report::set()
+        .client(&flow.client)
+        .perform_async("a".into(), None)
+        .await
+        .unwrap();
     reports.next().await;
     running.stop().await;
     assert_eq!(seen.load(Ordering::SeqCst), 2);

@@ -54,7 +54,10 @@ impl Flow {
     pub(crate) fn over(store: impl FnOnce(TestClock) -> Arc<dyn Store>) -> Self {
         let now = Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros()));
         let store = store(clock(&now));
-        Self { client: sancho::testing::client(store), now }
+        Self {
+            client: sancho::testing::client(store),
+            now,
+        }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -64,13 +67,17 @@ impl Flow {
     /// A server on this store and clock, with reports as state.
     pub(crate) fn server(&self) -> (ServerBuilder, Reports) {
         let (report, reports) = mpsc::unbounded_channel::<String>();
-        let builder = Server::builder().client(&self.client).with_clock(clock(&self.now)).state(report);
+        let builder = Server::builder()
+            .client(&self.client)
+            .with_clock(clock(&self.now))
+            .state(report);
         (builder, Reports(reports))
     }
 
     /// Lets time pass. A retry is due a second after its longest jitter.
     pub(crate) fn pass(&self, time: Duration) {
-        self.now.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.now
+            .fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -78,24 +85,51 @@ impl Flow {
     }
 
     pub(crate) async fn timed(&self, set: TimedSet) -> Vec<Entry> {
-        self.store().page(&PlaceName::Timed(set), 0, 1_000).await.unwrap().entries
+        self.store()
+            .page(&PlaceName::Timed(set), 0, 1_000)
+            .await
+            .unwrap()
+            .entries
     }
 
     pub(crate) async fn queue(&self, name: &str) -> Vec<String> {
-        let page = self.store().page(&PlaceName::Queue(name.into()), 0, 1_000).await.unwrap();
-        page.entries.iter().map(|entry| String::from_utf8_lossy(&entry.payload).into_owned()).collect()
+        let page = self
+            .store()
+            .page(&PlaceName::Queue(name.into()), 0, 1_000)
+            .await
+            .unwrap();
+        page.entries
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+            .collect()
     }
 
     pub(crate) async fn counters(&self) -> (u64, u64) {
-        (self.store().counter(Stat::Processed, None).await.unwrap(), self.store().counter(Stat::Failed, None).await.unwrap())
+        (
+            self.store().counter(Stat::Processed, None).await.unwrap(),
+            self.store().counter(Stat::Failed, None).await.unwrap(),
+        )
     }
 
     /// Puts raw bytes at the tail of a queue, as any client might.
     pub(crate) async fn push_raw(&self, queue: &str, payload: &[u8]) {
         use sancho::store::{Batch, Effect, End, Lane, Place, Tx};
-        let place = Place::Queue { name: queue.into(), end: End::Tail };
-        let tx = Tx::always(vec![Effect::Put(bytes::Bytes::copy_from_slice(payload), place)]);
-        self.store().commit(&Batch { lane: Lane::random(), seq: 1, txs: vec![tx] }).await.unwrap();
+        let place = Place::Queue {
+            name: queue.into(),
+            end: End::Tail,
+        };
+        let tx = Tx::always(vec![Effect::Put(
+            bytes::Bytes::copy_from_slice(payload),
+            place,
+        )]);
+        self.store()
+            .commit(&Batch {
+                lane: Lane::random(),
+                seq: 1,
+                txs: vec![tx],
+            })
+            .await
+            .unwrap();
     }
 
     /// Waits until what is asked holds.
@@ -105,12 +139,17 @@ impl Flow {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("it never came about that {what}"));
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| panic!("it never came about that {what}"));
     }
 
     /// Waits until a timed set has so many entries.
     pub(crate) async fn until_timed(&self, set: TimedSet, count: usize) -> Vec<Entry> {
-        self.until(&format!("{set:?} has {count} entries"), || async { self.timed(set).await.len() == count }).await;
+        self.until(&format!("{set:?} has {count} entries"), || async {
+            self.timed(set).await.len() == count
+        })
+        .await;
         self.timed(set).await
     }
 }
@@ -120,12 +159,19 @@ impl Running {
         let server = builder.build().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.run_until(async { _ = stopped.await }));
-        Self { stop: Some(stop), task }
+        Self {
+            stop: Some(stop),
+            task,
+        }
     }
 
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
-        tokio::time::timeout(PATIENCE, self.task).await.expect("the server did not stop").unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("the server did not stop")
+            .unwrap()
+            .unwrap();
     }
 
     /// As if the process had died: nothing is handed back. A task ends at its next await.
@@ -137,7 +183,10 @@ impl Running {
 
 impl Reports {
     pub(crate) async fn next(&mut self) -> String {
-        tokio::time::timeout(PATIENCE, self.0.recv()).await.expect("no job reported").expect("the server is gone")
+        tokio::time::timeout(PATIENCE, self.0.recv())
+            .await
+            .expect("no job reported")
+            .expect("the server is gone")
     }
 
     pub(crate) async fn some(&mut self, count: usize) -> Vec<String> {

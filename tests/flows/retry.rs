@@ -32,13 +32,22 @@ async fn takes_numbers(user_id: i64, name: String) {
 
 /// Wakes a promoter that sleeps until a time that the test clock has jumped over.
 async fn wake(flow: &Flow) {
-    fails::set().client(&flow.client).queue("nobody").perform_in(Duration::from_secs(1 << 30), 0).await.unwrap();
+    fails::set()
+        .client(&flow.client)
+        .queue("nobody")
+        .perform_in(Duration::from_secs(1 << 30), 0)
+        .await
+        .unwrap();
 }
 
 async fn a_failure_is_retried_and_then_dead(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<fails>());
-    fails::set().client(&flow.client).perform_async(7).await.unwrap();
+    fails::set()
+        .client(&flow.client)
+        .perform_async(7)
+        .await
+        .unwrap();
     assert_eq!(reports.next().await, "7 1");
 
     let retry = flow.until_timed(TimedSet::Retry, 1).await;
@@ -56,7 +65,10 @@ async fn a_failure_is_retried_and_then_dead(flow: Flow) {
     assert_eq!(reports.next().await, "7 2");
     let dead = flow.until_timed(TimedSet::Dead, 1).await;
     assert_eq!(field(&dead[0].payload, "retry_count"), 1);
-    assert_eq!(field(&dead[0].payload, "retried_at"), flow.now().as_millis());
+    assert_eq!(
+        field(&dead[0].payload, "retried_at"),
+        flow.now().as_millis()
+    );
     running.stop().await;
     assert_eq!(flow.counters().await, (2, 2));
     assert!(flow.timed(TimedSet::Retry).await.is_empty());
@@ -65,40 +77,69 @@ async fn a_failure_is_retried_and_then_dead(flow: Flow) {
 async fn retry_false_is_neither_retried_nor_dead(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<gives_up>());
-    gives_up::set().client(&flow.client).perform_async().await.unwrap();
+    gives_up::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     reports.next().await;
     running.stop().await;
     assert_eq!(flow.counters().await, (1, 1));
-    assert!(flow.timed(TimedSet::Retry).await.is_empty() && flow.timed(TimedSet::Dead).await.is_empty());
+    assert!(
+        flow.timed(TimedSet::Retry).await.is_empty() && flow.timed(TimedSet::Dead).await.is_empty()
+    );
 }
 
 async fn an_unknown_class_is_retried_as_ruby_would(flow: Flow) {
     let (server, _reports) = flow.server();
-    flow.push_raw("default", br#"{"class":"Ruby::Only","args":[1],"jid":"1","retry":true,"extra":{"a":1}}"#).await;
+    flow.push_raw(
+        "default",
+        br#"{"class":"Ruby::Only","args":[1],"jid":"1","retry":true,"extra":{"a":1}}"#,
+    )
+    .await;
     let running = Running::start(server.only::<fails>());
     let retry = flow.until_timed(TimedSet::Retry, 1).await;
-    assert!(retry[0].payload.starts_with(br#"{"class":"Ruby::Only","args":[1],"jid":"1","retry":true,"extra":{"a":1},"#));
-    assert_eq!(field(&retry[0].payload, "error_class"), "sancho::UnknownClass");
+    assert!(retry[0].payload.starts_with(
+        br#"{"class":"Ruby::Only","args":[1],"jid":"1","retry":true,"extra":{"a":1},"#
+    ));
+    assert_eq!(
+        field(&retry[0].payload, "error_class"),
+        "sancho::UnknownClass"
+    );
     running.stop().await;
 }
 
 async fn arguments_that_do_not_decode_name_the_argument(flow: Flow) {
     let (server, _reports) = flow.server();
-    flow.push_raw("default", br#"{"class":"TakesNumbers","args":[1,2],"jid":"1"}"#).await;
+    flow.push_raw(
+        "default",
+        br#"{"class":"TakesNumbers","args":[1,2],"jid":"1"}"#,
+    )
+    .await;
     let running = Running::start(server.only::<takes_numbers>());
     let retry = flow.until_timed(TimedSet::Retry, 1).await;
     let message = field(&retry[0].payload, "error_message").to_string();
-    assert!(message.contains("name") && message.contains("string") && message.contains('2'), "{message}");
+    assert!(
+        message.contains("name") && message.contains("string") && message.contains('2'),
+        "{message}"
+    );
     running.stop().await;
 }
 
 async fn a_snooze_uses_up_no_retry(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<snoozes>());
-    snoozes::set().client(&flow.client).perform_async().await.unwrap();
+    snoozes::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     assert_eq!(reports.next().await, "1");
     let scheduled = flow.until_timed(TimedSet::Schedule, 1).await;
-    assert_eq!(scheduled[0].at.unwrap(), flow.now().after(Duration::from_secs(100)));
+    assert_eq!(
+        scheduled[0].at.unwrap(),
+        flow.now().after(Duration::from_secs(100))
+    );
     flow.pass(Duration::from_secs(101));
     wake(&flow).await;
     assert_eq!(reports.next().await, "1");
@@ -108,10 +149,27 @@ async fn a_snooze_uses_up_no_retry(flow: Flow) {
 
 async fn an_entry_that_is_no_job_does_not_hold_up_the_schedule(flow: Flow) {
     use sancho::store::{Batch, Effect, Lane, Place, Tx};
-    let place = Place::Timed { set: TimedSet::Schedule, at: flow.now() };
-    let txs = (0..600).map(|n| Tx::always(vec![Effect::Put(format!("bad {n}").into(), place.clone())])).collect();
-    flow.store().commit(&Batch { lane: Lane::random(), seq: 1, txs }).await.unwrap();
-    fails::set().client(&flow.client).retry(0).perform_in(Duration::from_secs(5), 1).await.unwrap();
+    let place = Place::Timed {
+        set: TimedSet::Schedule,
+        at: flow.now(),
+    };
+    let txs = (0..600)
+        .map(|n| Tx::always(vec![Effect::Put(format!("bad {n}").into(), place.clone())]))
+        .collect();
+    flow.store()
+        .commit(&Batch {
+            lane: Lane::random(),
+            seq: 1,
+            txs,
+        })
+        .await
+        .unwrap();
+    fails::set()
+        .client(&flow.client)
+        .retry(0)
+        .perform_in(Duration::from_secs(5), 1)
+        .await
+        .unwrap();
     flow.pass(Duration::from_secs(10));
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<fails>());

@@ -26,14 +26,34 @@ fn missing_state_stops_the_start() {
     for part in ["`needs_state`", "start.rs:", "Pool", ".state("] {
         assert!(message.contains(part), "{message}");
     }
-    assert!(Server::builder().only::<needs_state>().state(Pool).build().is_ok());
+    assert!(
+        Server::builder()
+            .only::<needs_state>()
+            .state(Pool)
+            .build()
+            .is_ok()
+    );
 }
 
 #[test]
 fn two_jobs_of_one_class_stop_the_start() {
-    let message = Server::builder().only::<plain>().only::<other::plain>().build().unwrap_err().to_string();
-    assert!(message.contains("`Plain`") && message.matches("start.rs:").count() == 2, "{message}");
-    assert!(Server::builder().only::<plain>().only::<plain>().build().is_ok());
+    let message = Server::builder()
+        .only::<plain>()
+        .only::<other::plain>()
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("`Plain`") && message.matches("start.rs:").count() == 2,
+        "{message}"
+    );
+    assert!(
+        Server::builder()
+            .only::<plain>()
+            .only::<plain>()
+            .build()
+            .is_ok()
+    );
 }
 
 #[test]
@@ -46,7 +66,10 @@ fn settings_out_of_bounds_stop_the_start() {
         (server().lease(std::time::Duration::ZERO), "lease"),
     ] {
         let error = builder.build().unwrap_err();
-        assert!(error.is_config() && error.to_string().contains(part), "{error}");
+        assert!(
+            error.is_config() && error.to_string().contains(part),
+            "{error}"
+        );
     }
 }
 
@@ -57,8 +80,16 @@ async fn a_store_that_cannot_be_used_stops_the_start() {
         ("redis://127.0.0.1:1", "127.0.0.1:1"),
         ("sqlite:/nonexistent/folder/x.db", "/nonexistent/folder"),
     ] {
-        let server = Server::builder().only::<plain>().store(url).build().unwrap();
+        let server = Server::builder()
+            .only::<plain>()
+            .store(url)
+            .build()
+            .unwrap();
         let error = server.run_until(std::future::pending()).await.unwrap_err();
-        assert!(error.to_string().contains(part) && error.to_string().contains("redis://") | error.to_string().contains("--store"), "{error}");
+        assert!(
+            error.to_string().contains(part)
+                && error.to_string().contains("redis://") | error.to_string().contains("--store"),
+            "{error}"
+        );
     }
 }

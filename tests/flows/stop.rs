@@ -29,14 +29,27 @@ async fn reports(n: u8, #[state] to: &Report, #[context] cx: &Context) {
 const LEASE: Duration = Duration::from_secs(1);
 
 async fn args(flow: &Flow) -> Vec<String> {
-    flow.queue("default").await.iter().map(|payload| field(payload.as_bytes(), "args").to_string()).collect()
+    flow.queue("default")
+        .await
+        .iter()
+        .map(|payload| field(payload.as_bytes(), "args").to_string())
+        .collect()
 }
 
 async fn a_stop_hands_unfinished_jobs_back_in_their_order(flow: Flow) {
-    waits::set().client(&flow.client).perform_bulk(0..8).await.unwrap();
+    waits::set()
+        .client(&flow.client)
+        .perform_bulk(0..8)
+        .await
+        .unwrap();
     let before = flow.queue("default").await;
     let (server, mut seen) = flow.server();
-    let running = Running::start(server.only::<waits>().concurrency(5).shutdown_timeout(Duration::from_millis(50)));
+    let running = Running::start(
+        server
+            .only::<waits>()
+            .concurrency(5)
+            .shutdown_timeout(Duration::from_millis(50)),
+    );
     seen.some(5).await;
     running.stop().await;
     assert_eq!(flow.queue("default").await, before);
@@ -45,7 +58,11 @@ async fn a_stop_hands_unfinished_jobs_back_in_their_order(flow: Flow) {
 }
 
 async fn an_interrupted_job_goes_back_and_is_no_failure(flow: Flow) {
-    leaves_off::set().client(&flow.client).perform_async().await.unwrap();
+    leaves_off::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     let before = flow.queue("default").await;
     let (server, mut seen) = flow.server();
     let running = Running::start(server.only::<leaves_off>());
@@ -56,14 +73,23 @@ async fn an_interrupted_job_goes_back_and_is_no_failure(flow: Flow) {
 }
 
 async fn the_jobs_of_a_dead_process_run_elsewhere_with_their_recovery_counted(flow: Flow) {
-    waits::set().client(&flow.client).perform_bulk(0..3).await.unwrap();
+    waits::set()
+        .client(&flow.client)
+        .perform_bulk(0..3)
+        .await
+        .unwrap();
     let (server, mut seen) = flow.server();
     let dying = Running::start(server.only::<waits>().lease(LEASE));
     seen.some(3).await;
     dying.kill().await;
 
     let (server, mut seen) = flow.server();
-    let rescuer = Running::start(server.only::<waits>().lease(LEASE).shutdown_timeout(Duration::ZERO));
+    let rescuer = Running::start(
+        server
+            .only::<waits>()
+            .lease(LEASE)
+            .shutdown_timeout(Duration::ZERO),
+    );
     flow.pass(LEASE * 2);
     let mut again = seen.some(3).await;
     again.sort();
@@ -74,7 +100,11 @@ async fn the_jobs_of_a_dead_process_run_elsewhere_with_their_recovery_counted(fl
 }
 
 async fn a_job_that_was_recovered_three_times_is_dead(flow: Flow) {
-    waits::set().client(&flow.client).perform_async(1).await.unwrap();
+    waits::set()
+        .client(&flow.client)
+        .perform_async(1)
+        .await
+        .unwrap();
     for death in 0..3 {
         let (server, mut seen) = flow.server();
         let dying = Running::start(server.only::<waits>().lease(LEASE));
@@ -95,19 +125,35 @@ async fn a_job_that_was_recovered_three_times_is_dead(flow: Flow) {
 async fn a_process_that_was_taken_for_dead_goes_on_as_a_new_owner(flow: Flow) {
     let (server, mut seen) = flow.server();
     let running = Running::start(server.only::<waits>().only::<reports>().lease(LEASE));
-    waits::set().client(&flow.client).perform_async(1).await.unwrap();
+    waits::set()
+        .client(&flow.client)
+        .perform_async(1)
+        .await
+        .unwrap();
     seen.next().await;
     // Another process finds the lease run out before this one renews it.
     flow.pass(LEASE * 100);
     let rescuer = sancho::store::Owner::random();
-    flow.store().renew(&rescuer, LEASE * 1_000, sancho::store::Registration::First).await.unwrap();
+    flow.store()
+        .renew(&rescuer, LEASE * 1_000, sancho::store::Registration::First)
+        .await
+        .unwrap();
     let mut taken = 0;
     for owner in flow.store().owners().await.unwrap() {
-        if let sancho::store::Claim::Taken { jobs, .. } = flow.store().take_over(&rescuer, taken + 1, &owner.owner, 10).await.unwrap() {
+        if let sancho::store::Claim::Taken { jobs, .. } = flow
+            .store()
+            .take_over(&rescuer, taken + 1, &owner.owner, 10)
+            .await
+            .unwrap()
+        {
             taken += 1 + jobs.len() as u64;
         }
     }
-    reports::set().client(&flow.client).perform_async(2).await.unwrap();
+    reports::set()
+        .client(&flow.client)
+        .perform_async(2)
+        .await
+        .unwrap();
     assert_eq!(seen.next().await, "2 0");
     running.stop().await;
 }
