@@ -1,0 +1,6 @@
+//! The stores, held to their contract: case by case ([`conformance`]), against the reference model ([`model`]), and under
+//! processes that lose calls, stall and crash ([`adversary`]).
+
+#![cfg(test)]
+
+mod conformance;
