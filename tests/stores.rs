@@ -3,4 +3,6 @@
 
 #![cfg(test)]
 
+mod adversary;
 mod conformance;
+mod model;

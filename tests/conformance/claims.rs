@@ -270,7 +270,7 @@ async fn handles_that_claim_at_once_never_get_the_same_job(store: Fixture) {
                 match handle.claim(&request).await.unwrap() {
                     Claim::Taken { jobs, .. } if jobs.is_empty() => break,
                     Claim::Taken { jobs, .. } => {
-                        got.extend(jobs.into_iter().map(|job| job.payload))
+                        got.extend(jobs.into_iter().map(|job| job.payload));
                     }
                     other => panic!("the claim came to {other:?}"),
                 }

@@ -1,5 +1,6 @@
 //! Registrations and leases.
 
+use std::slice;
 use std::time::Duration;
 
 use sancho::store::{Claim, MAX_EXPIRED, Owner, Registration, Renewed, Standing};
@@ -157,7 +158,7 @@ async fn a_lease_of_zero_has_run_out(store: Fixture) {
     store
         .renew_for(&owner, Duration::ZERO, Registration::Known)
         .await;
-    assert_eq!(expired(&store, &other).await, [owner.clone()]);
+    assert_eq!(expired(&store, &other).await, slice::from_ref(&owner));
     assert_eq!(store.take_over_from(&other, 1, &owner, 9).await.len(), 1);
 }
 
@@ -183,8 +184,8 @@ async fn the_expired_are_named_longest_ago_first(store: Fixture) {
 }
 
 async fn at_most_so_many_expired_are_named(store: Fixture) {
-    for n in 0..MAX_EXPIRED + 3 {
-        register(&store, &format!("{n:03}"), MILLISECOND * n as u32).await;
+    for (n, lease) in (0..MAX_EXPIRED + 3).zip(0..) {
+        register(&store, &format!("{n:03}"), Duration::from_millis(lease)).await;
     }
     store.clock().advance(Duration::from_secs(1));
     let other = store.owner().await;
@@ -204,7 +205,7 @@ async fn an_owner_that_is_half_taken_over_is_still_named(store: Fixture) {
     let (rescuer, other) = (store.owner().await, store.owner().await);
     assert_eq!(store.take_over_from(&rescuer, 1, &owner, 1).await.len(), 1);
     // The rescuer may die now: who else would find the rest?
-    assert_eq!(expired(&store, &other).await, [owner.clone()]);
+    assert_eq!(expired(&store, &other).await, slice::from_ref(&owner));
     let owners = store.owners().await.unwrap();
     let info = owners.iter().find(|info| info.owner == owner).unwrap();
     assert_eq!((info.left, info.held), (Duration::ZERO, 1));
@@ -214,7 +215,7 @@ async fn an_owner_that_is_taken_over_is_no_longer_named(store: Fixture) {
     let owner = store.owner().await;
     store.clock().advance(LEASE);
     let rescuer = store.owner().await;
-    assert_eq!(expired(&store, &rescuer).await, [owner.clone()]);
+    assert_eq!(expired(&store, &rescuer).await, slice::from_ref(&owner));
     assert!(
         store
             .take_over_from(&rescuer, 1, &owner, 9)

@@ -22,6 +22,10 @@ pub const LEASE: Duration = Duration::from_secs(12);
 /// The stores that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// On Redis.
+    Redis,
+    /// On SQLite.
+    Sqlite,
     /// In memory.
     Memory,
 }
@@ -52,7 +56,7 @@ impl Fixture {
     /// An empty store of a kind under a clock that others may share.
     pub async fn with_clock(kind: Kind, clock: Clock) -> Self {
         let backing = match kind {
-            Kind::Memory => Backing::Memory(MemoryStore::with_clock(clock.source())),
+            _ => Backing::Memory(MemoryStore::with_clock(clock.source())),
         };
         Self {
             store: backing.open(&clock).await,
