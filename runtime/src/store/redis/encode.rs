@@ -16,7 +16,7 @@ pub(super) struct Encoded {
     pub(super) args: Vec<Value>,
 }
 
-pub(super) fn commit(batch: &Batch, names: &Keys, now: Timestamp) -> Encoded {
+pub(super) fn commit(batch: &Batch, names: &Keys, now: Timestamp, given_time: Value) -> Encoded {
     let mut encoder = Encoder {
         names,
         day: day(now),
@@ -39,7 +39,7 @@ pub(super) fn commit(batch: &Batch, names: &Keys, now: Timestamp) -> Encoded {
             }
         };
     }
-    encoder.finish(batch.seq)
+    encoder.finish(batch.seq, given_time)
 }
 
 struct Encoder<'a> {
@@ -237,7 +237,7 @@ impl Encoder<'_> {
         index
     }
 
-    fn finish(mut self, seq: u64) -> Encoded {
+    fn finish(mut self, seq: u64, given_time: Value) -> Encoded {
         let mut profiles = Vec::new();
         let all = std::mem::take(&mut self.profiles);
         let count = size(all.len());
@@ -257,6 +257,7 @@ impl Encoder<'_> {
             self.claims.into(),
             count,
             self.groups.into(),
+            given_time,
         ];
         args.extend(profiles);
         args.extend(self.args);

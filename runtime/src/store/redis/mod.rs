@@ -121,7 +121,7 @@ impl Store for RedisStore {
             let answer = self
                 .call(
                     Script::Commit,
-                    encode::commit(batch, &self.keys, self.today()),
+                    encode::commit(batch, &self.keys, self.today(), self.given_time()),
                 )
                 .await?;
             decode::commit(&answer, batch.txs.len()).map_err(|answer| self.unexpected(answer))
@@ -199,7 +199,7 @@ impl Store for RedisStore {
         request: &'a ClaimRequest,
     ) -> Answer<'a, (Commit, Claim)> {
         Box::pin(async move {
-            let commit = encode::commit(batch, &self.keys, self.today());
+            let commit = encode::commit(batch, &self.keys, self.today(), self.given_time());
             let claim = self.claim_keys(request);
             let mut args = vec![
                 number(commit.keys.len() as u64),

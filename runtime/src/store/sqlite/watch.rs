@@ -48,12 +48,20 @@ mod linux {
     use std::mem::MaybeUninit;
     use std::path::Path;
 
-    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fd::OwnedFd;
     use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
     use rustix::io::Errno;
 
     use super::Peek;
+
+    /// The log is written before its change can be seen, and there is no signal for the latter: it is looked at again this much
+    /// later.
+    const LOOKS: [Timespec; 3] = [millis(1), millis(5), millis(20)];
+
+    const fn millis(millis: i64) -> Timespec {
+        Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 }
+    }
 
     pub(super) fn watch(path: &Path, stop: &OwnedFd, peek: &Peek) -> rustix::io::Result<()> {
         let mut log = path.file_name().unwrap_or_default().to_owned();
@@ -63,30 +71,37 @@ mod linux {
         inotify::add_watch(&events, folder, WatchFlags::MODIFY | WatchFlags::CREATE)?;
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&events, &mut buffer);
+        // What was written before the watch began is found by these.
+        let mut more_looks = &LOOKS[..];
         loop {
             let mut ready = [
                 PollFd::new(&events, PollFlags::IN),
                 PollFd::new(stop, PollFlags::IN),
             ];
-            match poll(&mut ready, None) {
+            match poll(&mut ready, more_looks.first()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
             }
             if !ready[1].revents().is_empty() {
                 return Ok(());
             }
-            let mut seen = false;
+            let mut seen = more_looks.split_off_first().is_some() && ready[0].revents().is_empty();
+            let mut written = false;
             loop {
                 match reader.next() {
                     Ok(event) => {
                         // An overflow has no name: anything may have happened.
                         let name = event.file_name().map(|name| name.to_bytes());
-                        seen |= name.is_none_or(|name| name == log.as_encoded_bytes());
+                        written |= name.is_none_or(|name| name == log.as_encoded_bytes());
                     }
                     Err(Errno::AGAIN | Errno::INTR) => break,
                     Err(error) => return Err(error),
                 }
             }
+            if written {
+                more_looks = &LOOKS[..];
+            }
+            seen |= written;
             if seen && !peek.ask() {
                 return Ok(());
             }

@@ -3,7 +3,8 @@
 -- commit(k, a): the keys stand in KEYS after k, the arguments in ARGV after a.
 --   KEYS  every key of the batch once; the first is the lane's receipt
 --   ARGV  types (a letter a key: l list, z zset, t set, h hash, s string), seq, receipt's ms to live,
---         key of claims that the batch ends (0: none), number of profiles, number of groups,
+--         key of claims that the batch ends (0: none), number of profiles, number of groups, the time in microseconds that
+--         receipts go by ('': they expire in Redis),
 --         profiles: number of counts, then (total key, day key, n) each
 --         groups:   'G' claims key, profile, number of tokens, tokens...    each Holds + Release + counts
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
@@ -25,7 +26,8 @@ local function commit(k, a)
   local receipt, seq = KEYS[k + 1], ARGV[a + 2]
   local known = redis.pcall('GET', receipt)
   if type(known) == 'string' then
-    local last, results = known:match('^(%d+) (.*)$')
+    local last, expires, results = known:match('^(%d+) (%S+) (.*)$')
+    if expires ~= '-' and tonumber(expires) <= tonumber(ARGV[a + 7]) then last = '-1' end
     if tonumber(last) == tonumber(seq) then return results end
     if tonumber(last) > tonumber(seq) then return 'STALE' end
   end
@@ -41,7 +43,7 @@ local function commit(k, a)
     end
   end
 
-  local p = a + 7
+  local p = a + 8
   local profiles, applied = {}, {}
   for i = 1, tonumber(ARGV[a + 5]) do
     profiles[i], applied[i] = p, 0
@@ -168,6 +170,8 @@ local function commit(k, a)
   end
 
   local answer = table.concat(results, '\n')
-  redis.pcall('SET', receipt, seq .. ' ' .. answer, 'PX', ARGV[a + 3])
+  local expires = '-'
+  if ARGV[a + 7] ~= '' then expires = string.format('%.0f', tonumber(ARGV[a + 7]) + 1000 * tonumber(ARGV[a + 3])) end
+  redis.pcall('SET', receipt, seq .. ' ' .. expires .. ' ' .. answer, 'PX', ARGV[a + 3])
   return answer
 end
