@@ -6,7 +6,7 @@ use std::path::Path;
 /// Mistakes that take more than one error, and why.
 const SEVERAL_ERRORS: [(&str, usize); 3] = [
     // Without `self`, the macro cannot know that it is inside an `impl`: these are rustc's.
-    ("inside_impl", 0),
+    ("inside_impl", 4),
     // Independent mistakes are reported together.
     ("several_options", 3),
     ("option_and_signature", 2),

@@ -87,7 +87,8 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
 }
 
 fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
-    let key = Ident::parse_any(input)?;
+    let key = Ident::parse_any(input)
+        .map_err(|error| Error::new(error.span(), "write options as `name = value`"))?;
     let (name, read) = OPTIONS
         .iter()
         .find(|(name, _)| key == name)
@@ -197,7 +198,7 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
         }
         Lit::Int(seconds) => match integer(&seconds)? {
             0 => Err(Error::new(seconds.span(), "this duration is zero")),
-            seconds => Ok(seconds),
+            seconds => Ok(seconds.into()),
         },
         other => Err(Error::new(other.span(), HOW)),
     }
@@ -253,9 +254,12 @@ fn literal(value: ParseStream<'_>, how: &str) -> Result<Lit> {
     }
 }
 
-fn integer<N: std::str::FromStr<Err: std::fmt::Display>>(literal: &LitInt) -> Result<N> {
+fn integer(literal: &LitInt) -> Result<u32> {
     if literal.suffix().is_empty() {
-        literal.base10_parse()
+        literal.base10_parse().map_err(|_| {
+            let message = format!("write a whole number up to {}", u32::MAX);
+            Error::new(literal.span(), message)
+        })
     } else {
         Err(Error::new(
             literal.span(),

@@ -13,6 +13,7 @@ use syn::spanned::Spanned as _;
 use crate::attr::{Options, Retry};
 use crate::class_name::class_name;
 use crate::signature::Function;
+use crate::type_text;
 use crate::validate::{Argument, Parameter};
 
 /// The function and its job.
@@ -29,9 +30,12 @@ pub(crate) fn job(
         quote!(#[doc = #text])
     });
     let cfgs = function.cfgs();
-    let krate = match &options.krate {
-        Some(path) => quote!(#path),
-        None => quote!(::sancho),
+    let import = match &options.krate {
+        // At the path, where rustc then says that there is none.
+        Some(path) => quote_spanned!(path.span()=> use #path::__private as __P;),
+        None => quote!(
+            use ::sancho::__private as __P;
+        ),
     };
     let definition = definition(function, parameters, options);
     let performs = performs(function, parameters);
@@ -54,7 +58,7 @@ pub(crate) fn job(
             clippy::impl_trait_in_params
         )]
         const _: () = {
-            use #krate::__private as __P;
+            #import
             #definition
             #performs
         };
@@ -80,8 +84,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     let args = arguments(parameters).enumerate().map(|(index, argument)| {
         let name = public_name(argument, index).to_string();
         let name = name.trim_start_matches("r#");
-        let ty = argument.ty;
-        quote!(__P::ArgInfo::new(#name, ::core::stringify!(#ty)))
+        let ty = type_text::of(argument.ty);
+        quote!(__P::ArgInfo::new(#name, #ty))
     });
     let states = parameters.iter().filter_map(|parameter| match parameter {
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
@@ -94,9 +98,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     quote! {
-        #[__P::linkme::distributed_slice(__P::JOBS)]
-        #[linkme(crate = __P::linkme)]
-        static __ENTRY: &'static __P::Definition = &__JOB;
+        __P::register!(__JOB);
 
         static __JOB: __P::Definition = __P::Definition {
             name: #name,
@@ -142,7 +144,8 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
             quote!(#local)
         }
         Parameter::State(ty) => quote!(#call.state::<#ty>()),
-        Parameter::Context => quote!(#call.context()),
+        // At the type, where rustc says that it is another one.
+        Parameter::Context(ty) => quote_spanned!(ty.span()=> #call.context()),
     });
     let decode = quote_spanned!(span=> let (#(#locals,)*) = #call.args::<__Spec>()?;);
     if function.is_async() {

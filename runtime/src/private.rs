@@ -22,6 +22,18 @@ pub use crate::job::{
 #[linkme::distributed_slice]
 pub static JOBS: [&'static Definition];
 
+/// Puts a definition among [`JOBS`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($definition:ident) => {
+        #[$crate::__private::linkme::distributed_slice($crate::__private::JOBS)]
+        #[linkme(crate = $crate::__private::linkme)]
+        static __ENTRY: &'static $crate::__private::Definition = &$definition;
+    };
+}
+pub use crate::__register as register;
+
 /// What a job's function returned.
 pub fn finish<S: Spec>(output: S::Output) -> Result<Outcome, Failure> {
     output.into_outcome().map_err(Failure::from_error)
