@@ -144,8 +144,12 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
             quote!(#local)
         }
         Parameter::State(ty) => quote!(#call.state::<#ty>()),
-        // At the type, where rustc says that it is another one.
-        Parameter::Context(ty) => quote_spanned!(ty.span()=> #call.context()),
+        Parameter::Context(ty) => {
+            // At the type, where rustc says that it is another one.
+            let span = span.located_at(ty.span());
+            let call = Ident::new("call", span);
+            quote_spanned!(span=> #call.context())
+        }
     });
     let decode = quote_spanned!(span=> let (#(#locals,)*) = #call.args::<__Spec>()?;);
     if function.is_async() {

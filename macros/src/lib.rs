@@ -76,3 +76,6 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }
+
+#[cfg(test)]
+mod tests;
