@@ -59,6 +59,7 @@ pub(crate) fn job(
         )]
         const _: () = {
             #import
+            use __P::{OfAny as _, OfError as _};
             #definition
             #performs
         };
@@ -152,18 +153,25 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
         }
     });
     let decode = quote_spanned!(span=> let (#(#locals,)*) = #call.args::<__Spec>()?;);
+    let output = Ident::new("output", span);
+    let finish = quote_spanned! {span=>
+        let message = (&__P::Returned(&#output)).message();
+        __P::finish::<__Spec>(#output, message)
+    };
     if function.is_async() {
         quote_spanned! {span=>
             |#call| __P::Box::pin(async move {
                 #decode
-                __P::finish::<__Spec>(#name(#(#values),*).await)
+                let #output = #name(#(#values),*).await;
+                #finish
             })
         }
     } else {
         quote_spanned! {span=>
             |#call| __P::Box::pin(__P::blocking(move || {
                 #decode
-                __P::finish::<__Spec>(#name(#(#values),*))
+                let #output = #name(#(#values),*);
+                #finish
             }))
         }
     }

@@ -194,7 +194,11 @@ fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
         let message = format!("`#[{what}]` is found by its type: write the type, or `&dyn`");
         return Err(Error::new_spanned(&reference.elem, message));
     }
-    Ok(&reference.elem)
+    // `&(dyn A + B)` needs its parentheses; the type alone does not, and rustc says so.
+    match &*reference.elem {
+        Type::Paren(paren) => Ok(&paren.elem),
+        elem => Ok(elem),
+    }
 }
 
 fn find<'a>(attrs: &'a [Attribute], name: &str) -> Option<&'a Attribute> {

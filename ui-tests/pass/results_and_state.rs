@@ -31,7 +31,7 @@ async fn unit(id: i64, #[state] mailer: &dyn Mailer, #[context] cx: &Context) {
 }
 
 #[job]
-async fn outcome(#[state] mailer: &(dyn Mailer + 'static), id: i64) -> Outcome {
+async fn outcome(#[state] mailer: &(dyn Mailer + Sync), id: i64) -> Outcome {
     mailer.send(id);
     Outcome::Discard("no".into())
 }

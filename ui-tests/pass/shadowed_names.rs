@@ -1,5 +1,5 @@
 //! Names that generated code could stumble over.
-#![allow(dead_code, non_camel_case_types)]
+#![allow(dead_code, unused_macros, unused_macro_rules, non_camel_case_types)]
 
 mod core {}
 mod std {}
