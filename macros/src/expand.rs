@@ -26,7 +26,7 @@ pub(crate) fn job(
     let name = &function.sig.ident;
     let attrs = function.shared_attrs();
     let doc = (!function.is_documented()).then(|| {
-        let text = format!("The job that runs [`{name}()`](fn@{name}).");
+        let text = format!("The job of the function `{}`.", function.name());
         quote!(#[doc = #text])
     });
     let cfgs = function.cfgs();

@@ -17,7 +17,15 @@ async fn patterns((a, b): (u8, u8), _: u8, mut n: u8, [x, y]: [u8; 2], arg0: u8)
 }
 
 #[job]
-async fn busy(at: i64, delay: u32, call: String, options: bool, args: Vec<i64>, items: u8, index: u8) {
+async fn busy(
+    at: i64,
+    delay: u32,
+    call: String,
+    options: bool,
+    args: Vec<i64>,
+    items: u8,
+    index: u8,
+) {
     let _ = (at, delay, call, options, args, items, index);
 }
 
@@ -35,11 +43,32 @@ fn twelve(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, 
 fn main() {
     drop(r#loop::perform_async(1, "x".into()));
     drop(patterns::perform_async((1, 2), 3, 4, [5, 6], 7));
-    drop(busy::perform_in(Duration::ZERO, 1, 2, "x".into(), true, vec![3], 4, 5));
-    drop(busy::perform_at(chrono::Utc::now(), 1, 2, "x".into(), true, vec![3], 4, 5));
+    drop(busy::perform_in(
+        Duration::ZERO,
+        1,
+        2,
+        "x".into(),
+        true,
+        vec![3],
+        4,
+        5,
+    ));
+    drop(busy::perform_at(
+        chrono::Utc::now(),
+        1,
+        2,
+        "x".into(),
+        true,
+        vec![3],
+        4,
+        5,
+    ));
     drop(email::perform_async("x".into()));
     drop(twelve::perform_async(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
 
-    let classes: Vec<_> = sancho::__private::JOBS.iter().map(|job| (job.name, job.class)).collect();
+    let classes: Vec<_> = sancho::__private::JOBS
+        .iter()
+        .map(|job| (job.name, job.class))
+        .collect();
     assert!(classes.contains(&("loop", "Loop")), "{classes:?}");
 }

@@ -28,9 +28,15 @@ trait Iterator {}
 trait IntoIterator {}
 trait Future {}
 trait Default {}
-macro_rules! stringify { () => {}; }
-macro_rules! file { () => {}; }
-macro_rules! line { () => {}; }
+macro_rules! stringify {
+    () => {};
+}
+macro_rules! file {
+    () => {};
+}
+macro_rules! line {
+    () => {};
+}
 
 #[derive(::serde::Serialize, ::serde::Deserialize)]
 struct Set;
@@ -39,7 +45,11 @@ struct Spec;
 struct Job;
 
 #[::sancho::job(queue = "low", timeout = "1m", tags = ["a"], retry = 1)]
-async fn shadowed(set: Set, spec: Spec, #[state] job: &Job) -> ::core::result::Result<(), ::std::io::Error> {
+async fn shadowed(
+    set: Set,
+    spec: Spec,
+    #[state] job: &Job,
+) -> ::core::result::Result<(), ::std::io::Error> {
     let _ = (set, spec);
     let _ = job;
     ::core::result::Result::Ok(())

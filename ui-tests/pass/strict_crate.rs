@@ -29,9 +29,14 @@ pub mod jobs {
 
     /// Sends the welcome mail.
     #[job(queue = "mailers", retry = 5, tags = ["mail"], aliases = ["Old"], timeout = "10m")]
-    pub async fn welcome_email(user_id: i64, name: Option<String>, #[state] db: &Pool, #[context] cx: &Context) -> Result<(), std::io::Error> {
+    pub async fn welcome_email(
+        user_id: i64,
+        name: Option<String>,
+        #[state] db: &Pool,
+        #[context] cx: &Context,
+    ) -> Result<(), std::io::Error> {
         tokio::task::yield_now().await;
-        let _ = (user_id, name, db.0, cx.attempt());
+        drop((user_id, name, db.0, cx.attempt()));
         Ok(())
     }
 

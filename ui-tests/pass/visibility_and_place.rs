@@ -56,7 +56,15 @@ fn main() {
     Mailer.send();
 
     let names: Vec<_> = sancho::__private::JOBS.iter().map(|job| job.name).collect();
-    for name in ["everywhere", "in_crate", "in_parent", "in_path", "nowhere", "inside_a_method", "inside_main"] {
+    for name in [
+        "everywhere",
+        "in_crate",
+        "in_parent",
+        "in_path",
+        "nowhere",
+        "inside_a_method",
+        "inside_main",
+    ] {
         assert!(names.contains(&name), "{name} of {names:?}");
     }
 }
