@@ -214,7 +214,7 @@ fn krate(value: ParseStream<'_>) -> Result<Path> {
 
 fn list(value: ParseStream<'_>, example: &str) -> Result<Vec<String>> {
     let wrong = |span: Span| Error::new(span, format!("write a list of strings: `{example}`"));
-    let array: ExprArray = match value.parse()? {
+    let array: ExprArray = match ungrouped(value.parse()?) {
         Expr::Array(array) => array,
         other => return Err(wrong(other.span())),
     };
@@ -248,9 +248,17 @@ fn text(value: ParseStream<'_>, example: &str) -> Result<LitStr> {
 
 /// The literal that is the whole value.
 fn literal(value: ParseStream<'_>, how: &str) -> Result<Lit> {
-    match value.parse()? {
+    match ungrouped(value.parse()?) {
         Expr::Lit(ExprLit { lit, .. }) => Ok(lit),
         other => Err(Error::new(other.span(), how)),
+    }
+}
+
+/// The expression that a `macro_rules` macro put into an invisible group.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
     }
 }
 

@@ -135,7 +135,7 @@ fn parameter(input: &FnArg) -> Result<Parameter<'_>> {
 }
 
 fn argument(parameter: &PatType) -> Result<Argument<'_>> {
-    let ty = &*parameter.ty;
+    let ty = ungrouped(&parameter.ty);
     if has_impl(ty) {
         return Err(Error::new_spanned(
             ty,
@@ -172,7 +172,7 @@ fn borrow(ty: &Type) -> Option<String> {
 
 /// The type behind the `&` of a `#[state]` or `#[context]` parameter.
 fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
-    let ty = &*parameter.ty;
+    let ty = ungrouped(&parameter.ty);
     let Type::Reference(reference) = ty else {
         let ty_text = type_text::of(ty);
         let message = format!("`#[{what}]` is borrowed from the server: write `&{ty_text}`");
@@ -195,9 +195,17 @@ fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
         return Err(Error::new_spanned(&reference.elem, message));
     }
     // `&(dyn A + B)` needs its parentheses; the type alone does not, and rustc says so.
-    match &*reference.elem {
+    match ungrouped(&reference.elem) {
         Type::Paren(paren) => Ok(&paren.elem),
         elem => Ok(elem),
+    }
+}
+
+/// The type that a `macro_rules` macro put into an invisible group.
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        ty => ty,
     }
 }
 
