@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::StoreUrl;
-use super::middleware::Chain;
 use super::{ClientMiddleware, Surroundings};
 use crate::job::States;
 
@@ -24,7 +23,7 @@ pub struct Config {
 }
 
 /// How long a push may take by default.
-pub const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The store where nothing names one.
 const DEFAULT_STORE: &str = "sqlite:sancho.db";

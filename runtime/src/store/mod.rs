@@ -30,7 +30,8 @@ pub use tx::{
     Batch, ClaimId, Effect, End, Guard, Lane, Members, Owner, Place, Stat, TimedSet, Token, Tx,
 };
 
-/// How long the results of a lane's last batch are kept, for a repeat to be answered from.
+/// How long the results of a lane's last batch are kept, for a repeat to be answered from, counted from when it was
+/// applied. After that the lane is unknown, and any sequence number is a first one.
 pub const RECEIPT_TTL: Duration = Duration::from_secs(60);
 
 /// What a store's methods return: a boxed future, since the store is chosen at run time.
@@ -49,7 +50,8 @@ pub trait Store: Inspect {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit>;
 
     /// Takes up to `limit` payloads from the queues, in the order and shares asked, each under a token of this owner.
-    /// One round trip. Repeating a sequence number gives the same jobs; an older one is [`Claim::Stale`].
+    /// One round trip. Repeating a sequence number gives the same jobs, those of them that are still held, and takes no
+    /// others, not even where there were none; an older one is [`Claim::Stale`].
     ///
     /// A claim that comes back with less than it asked for arms [`Store::wait`] for its queues in the same step, so a
     /// push right after it is not slept past.
@@ -58,8 +60,9 @@ pub trait Store: Inspect {
     /// [`Unavailable`] where no answer came: repeat with the same sequence number.
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Answer<'a, Claim>;
 
-    /// Renews this owner's lease, by the store's clock. Only [`Registration::First`] registers an owner: one that was
-    /// evicted stays so. A lease of zero gives the claims free for others at once; a process that leaves does that.
+    /// Renews this owner's lease, by the store's clock; it has run out from its last moment on. Only
+    /// [`Registration::First`] registers an owner: one that was evicted stays so, while it is being taken over even
+    /// towards a first renewal. A lease of zero gives the claims free for others at once; a process that leaves does that.
     ///
     /// # Errors
     /// [`Unavailable`] where no answer came.
@@ -71,8 +74,11 @@ pub trait Store: Inspect {
     ) -> Answer<'a, Renewed>;
 
     /// Takes over up to `limit` claims of `from`, oldest first, if its lease ran out, under tokens of `owner`, and adds one
-    /// to the recovery count of each. The first call ends the registration of `from`, the one that empties it forgets it. Draws from the same
-    /// sequence as [`Store::claim`]; at most one of the two is in flight for an owner. Repeatable like it.
+    /// to the recovery count of each. The first call ends the registration of `from`, the one that empties it forgets it;
+    /// what is left in between may still be settled by `from`, one token at a time. Takes nothing where the lease of
+    /// `from` still runs, where `from` is unknown, or where it is `owner` itself. Draws from the same sequence as
+    /// [`Store::claim`], whether it takes something or not; at most one of the two is in flight for an owner. Repeatable
+    /// like it.
     ///
     /// # Errors
     /// [`Unavailable`] where no answer came: repeat with the same sequence number.
@@ -147,7 +153,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// [`Unavailable`] where no answer came.
     fn members(&self, set: Members) -> Answer<'_, Vec<String>>;
 
-    /// The registered owners, those whose lease ran out included, by id.
+    /// The owners that are registered or not yet wholly taken over, by id.
     ///
     /// # Errors
     /// [`Unavailable`] where no answer came.
@@ -191,7 +197,7 @@ pub enum TxResult {
 pub struct ClaimRequest {
     /// Who asks.
     pub owner: Owner,
-    /// The owner's next sequence number, or the last one again where its answer was lost.
+    /// The owner's next sequence number (the first is 1), or the last one again where its answer was lost.
     pub seq: u64,
     /// Where from, most urgent first. First every source gives up to its share, then, in the same order, what it has.
     pub sources: Vec<Source>,
@@ -258,7 +264,7 @@ pub struct Renewed {
     pub now: Timestamp,
     /// How many claims the store holds for this owner.
     pub held: u64,
-    /// Other owners whose lease ran out, at most [`MAX_EXPIRED`], longest ago first.
+    /// Other owners whose lease ran out, at most [`MAX_EXPIRED`], longest ago first (at the same time: by id).
     pub expired: Vec<Owner>,
 }
 

@@ -1,0 +1,51 @@
+//! A clock that is moved by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sancho::job::Timestamp;
+use sancho::store::TestClock;
+
+/// A clock that stands still until it is moved. A clone is the same clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    /// A clock that shows 2026-11-24, 10:00:00 UTC.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(1_795_514_400_000_000)))
+    }
+
+    /// A clock that shows the host's time, for what compares with it.
+    #[must_use]
+    pub fn starting_now() -> Self {
+        Self(Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros())))
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Moves it on. Stores keep leases in milliseconds, so whole milliseconds are what all of them agree on.
+    pub fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).expect("a test moves the clock by days at most");
+        self.0.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// The clock as a store takes it.
+    #[must_use]
+    pub fn source(&self) -> TestClock {
+        let clock = self.clone();
+        Arc::new(move || clock.now())
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
