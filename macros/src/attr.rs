@@ -87,7 +87,8 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
 }
 
 fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
-    let key = Ident::parse_any(input)?;
+    let key = Ident::parse_any(input)
+        .map_err(|error| Error::new(error.span(), "write options as `name = value`"))?;
     let (name, read) = OPTIONS
         .iter()
         .find(|(name, _)| key == name)
@@ -197,7 +198,7 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
         }
         Lit::Int(seconds) => match integer(&seconds)? {
             0 => Err(Error::new(seconds.span(), "this duration is zero")),
-            seconds => Ok(seconds),
+            seconds => Ok(seconds.into()),
         },
         other => Err(Error::new(other.span(), HOW)),
     }
@@ -213,7 +214,7 @@ fn krate(value: ParseStream<'_>) -> Result<Path> {
 
 fn list(value: ParseStream<'_>, example: &str) -> Result<Vec<String>> {
     let wrong = |span: Span| Error::new(span, format!("write a list of strings: `{example}`"));
-    let array: ExprArray = match value.parse()? {
+    let array: ExprArray = match ungrouped(value.parse()?) {
         Expr::Array(array) => array,
         other => return Err(wrong(other.span())),
     };
@@ -247,15 +248,26 @@ fn text(value: ParseStream<'_>, example: &str) -> Result<LitStr> {
 
 /// The literal that is the whole value.
 fn literal(value: ParseStream<'_>, how: &str) -> Result<Lit> {
-    match value.parse()? {
+    match ungrouped(value.parse()?) {
         Expr::Lit(ExprLit { lit, .. }) => Ok(lit),
         other => Err(Error::new(other.span(), how)),
     }
 }
 
-fn integer<N: std::str::FromStr<Err: std::fmt::Display>>(literal: &LitInt) -> Result<N> {
+/// The expression that a `macro_rules` macro put into an invisible group.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
+    }
+}
+
+fn integer(literal: &LitInt) -> Result<u32> {
     if literal.suffix().is_empty() {
-        literal.base10_parse()
+        literal.base10_parse().map_err(|_| {
+            let message = format!("write a whole number up to {}", u32::MAX);
+            Error::new(literal.span(), message)
+        })
     } else {
         Err(Error::new(
             literal.span(),

@@ -13,6 +13,7 @@ use syn::spanned::Spanned as _;
 use crate::attr::{Options, Retry};
 use crate::class_name::class_name;
 use crate::signature::Function;
+use crate::type_text;
 use crate::validate::{Argument, Parameter};
 
 /// The function and its job.
@@ -25,13 +26,16 @@ pub(crate) fn job(
     let name = &function.sig.ident;
     let attrs = function.shared_attrs();
     let doc = (!function.is_documented()).then(|| {
-        let text = format!("The job that runs [`{name}()`](fn@{name}).");
+        let text = format!("The job of the function `{}`.", function.name());
         quote!(#[doc = #text])
     });
     let cfgs = function.cfgs();
-    let krate = match &options.krate {
-        Some(path) => quote!(#path),
-        None => quote!(::sancho),
+    let import = match &options.krate {
+        // At the path, where rustc then says that there is none.
+        Some(path) => quote_spanned!(path.span()=> use #path::__private as __P;),
+        None => quote!(
+            use ::sancho::__private as __P;
+        ),
     };
     let definition = definition(function, parameters, options);
     let performs = performs(function, parameters);
@@ -54,7 +58,8 @@ pub(crate) fn job(
             clippy::impl_trait_in_params
         )]
         const _: () = {
-            use #krate::__private as __P;
+            #import
+            use __P::{OfAny as _, OfError as _};
             #definition
             #performs
         };
@@ -80,8 +85,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     let args = arguments(parameters).enumerate().map(|(index, argument)| {
         let name = public_name(argument, index).to_string();
         let name = name.trim_start_matches("r#");
-        let ty = argument.ty;
-        quote!(__P::ArgInfo::new(#name, ::core::stringify!(#ty)))
+        let ty = type_text::of(argument.ty);
+        quote!(__P::ArgInfo::new(#name, #ty))
     });
     let states = parameters.iter().filter_map(|parameter| match parameter {
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
@@ -94,9 +99,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     quote! {
-        #[__P::linkme::distributed_slice(__P::JOBS)]
-        #[linkme(crate = __P::linkme)]
-        static __ENTRY: &'static __P::Definition = &__JOB;
+        __P::register!(__JOB);
 
         static __JOB: __P::Definition = __P::Definition {
             name: #name,
@@ -142,21 +145,33 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
             quote!(#local)
         }
         Parameter::State(ty) => quote!(#call.state::<#ty>()),
-        Parameter::Context => quote!(#call.context()),
+        Parameter::Context(ty) => {
+            // At the type, where rustc says that it is another one.
+            let span = span.located_at(ty.span());
+            let call = Ident::new("call", span);
+            quote_spanned!(span=> #call.context())
+        }
     });
     let decode = quote_spanned!(span=> let (#(#locals,)*) = #call.args::<__Spec>()?;);
+    let output = Ident::new("output", span);
+    let finish = quote_spanned! {span=>
+        let message = (&__P::Returned(&#output)).message();
+        __P::finish::<__Spec>(#output, message)
+    };
     if function.is_async() {
         quote_spanned! {span=>
             |#call| __P::Box::pin(async move {
                 #decode
-                __P::finish::<__Spec>(#name(#(#values),*).await)
+                let #output = #name(#(#values),*).await;
+                #finish
             })
         }
     } else {
         quote_spanned! {span=>
             |#call| __P::Box::pin(__P::blocking(move || {
                 #decode
-                __P::finish::<__Spec>(#name(#(#values),*))
+                let #output = #name(#(#values),*);
+                #finish
             }))
         }
     }

@@ -1,13 +1,18 @@
 //! What is written after a mistake: as much as is known, so that calls of the job do not fail as well.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::{Error, FnArg};
 
 use crate::signature::Function;
 
-/// The item as it was.
-pub(crate) fn not_a_function(item: &TokenStream, error: &Error) -> TokenStream {
+/// The item as it was; but not a function that could not be read, since rustc would refuse it as well.
+pub(crate) fn unreadable(item: &TokenStream, error: &Error) -> TokenStream {
+    let is_function = item
+        .clone()
+        .into_iter()
+        .any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"));
+    let item = (!is_function).then_some(item);
     let error = error.to_compile_error();
     quote!(#item #error)
 }

@@ -9,6 +9,7 @@ mod duration;
 mod expand;
 mod fallback;
 mod signature;
+mod type_text;
 mod validate;
 
 use proc_macro2::TokenStream;
@@ -62,7 +63,7 @@ pub fn job(
 fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let function = match syn::parse2::<signature::Function>(item.clone()) {
         Ok(function) => function,
-        Err(error) => return fallback::not_a_function(&item, &error),
+        Err(error) => return fallback::unreadable(&item, &error),
     };
     let (options, mut errors) = attr::parse(options);
     let parameters = match validate::parameters(&function) {
@@ -75,3 +76,6 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use proc_macro2::{Group, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, LitStr, Result, Signature, Token, Visibility};
+use syn::{Attribute, Error, FnArg, Ident, LitStr, Result, Signature, Token, Visibility};
 
 /// The function under `#[job]`.
 pub(crate) struct Function {
@@ -22,10 +22,9 @@ impl Parse for Function {
             return Err(input.error("`#[job]` goes on a function: `#[job] async fn name(..) {..}`"));
         }
         let sig = input.parse()?;
-        if input.peek(Token![;]) {
-            return Err(input.error("a job needs a body: write `{ .. }`"));
-        }
-        let body = input.parse()?;
+        let body = input
+            .parse()
+            .map_err(|error| Error::new(error.span(), "a job needs a body: write `{ .. }`"))?;
         Ok(Self {
             attrs,
             vis,

@@ -6,6 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Ident, Meta, Pat, PatType, Result, ReturnType, Type};
 
 use crate::signature::Function;
+use crate::type_text;
 
 /// How many arguments a job can have.
 const MAX_ARGUMENTS: usize = 12;
@@ -16,8 +17,8 @@ pub(crate) enum Parameter<'a> {
     Argument(Argument<'a>),
     /// Shared state of this type, borrowed.
     State(&'a Type),
-    /// The execution's context.
-    Context,
+    /// The execution's context; the type that it is said to be.
+    Context(&'a Type),
 }
 
 /// A parameter that stands in the payload.
@@ -127,14 +128,14 @@ fn parameter(input: &FnArg) -> Result<Parameter<'_>> {
         }
         (None, Some(attr)) => {
             bare(attr, "write `#[context]`")?;
-            borrowed(parameter, "context").map(|_| Parameter::Context)
+            borrowed(parameter, "context").map(Parameter::Context)
         }
         (None, None) => argument(parameter).map(Parameter::Argument),
     }
 }
 
 fn argument(parameter: &PatType) -> Result<Argument<'_>> {
-    let ty = &*parameter.ty;
+    let ty = ungrouped(&parameter.ty);
     if has_impl(ty) {
         return Err(Error::new_spanned(
             ty,
@@ -158,10 +159,10 @@ fn borrow(ty: &Type) -> Option<String> {
         return has_reference(ty.to_token_stream())
             .then(|| format!("{WHY}: write types without `&`, such as `String`"));
     };
-    let elem = reference.elem.to_token_stream().to_string();
+    let elem = type_text::of(&reference.elem);
     let instead = match (&*reference.elem, elem.as_str()) {
         (_, "str") => "write `String`".to_owned(),
-        (Type::Slice(slice), _) => format!("write `Vec<{}>`", slice.elem.to_token_stream()),
+        (Type::Slice(slice), _) => format!("write `Vec<{}>`", type_text::of(&slice.elem)),
         (_, "Path") => "write `PathBuf`".to_owned(),
         (Type::TraitObject(_), _) => "mark shared state with `#[state]`".to_owned(),
         _ => format!("mark shared state with `#[state]`, or write `{elem}`"),
@@ -171,18 +172,21 @@ fn borrow(ty: &Type) -> Option<String> {
 
 /// The type behind the `&` of a `#[state]` or `#[context]` parameter.
 fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
-    let ty = &*parameter.ty;
+    let ty = ungrouped(&parameter.ty);
     let Type::Reference(reference) = ty else {
-        let ty_text = ty.to_token_stream();
+        let ty_text = type_text::of(ty);
         let message = format!("`#[{what}]` is borrowed from the server: write `&{ty_text}`");
         return Err(Error::new_spanned(ty, message));
     };
-    let elem = reference.elem.to_token_stream();
+    let elem = type_text::of(&reference.elem);
     if let Some(token) = &reference.mutability {
         let message = format!("`#[{what}]` is shared between jobs: write `&{elem}`");
         return Err(Error::new(token.span(), message));
     }
-    if let Some(lifetime) = &reference.lifetime {
+    // Another lifetime is a parameter of the function, which is refused as such.
+    if let Some(lifetime) = &reference.lifetime
+        && lifetime.ident == "static"
+    {
         let message = format!("`#[{what}]` is borrowed for one execution: write `&{elem}`");
         return Err(Error::new(lifetime.span(), message));
     }
@@ -190,7 +194,19 @@ fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
         let message = format!("`#[{what}]` is found by its type: write the type, or `&dyn`");
         return Err(Error::new_spanned(&reference.elem, message));
     }
-    Ok(&reference.elem)
+    // `&(dyn A + B)` needs its parentheses; the type alone does not, and rustc says so.
+    match ungrouped(&reference.elem) {
+        Type::Paren(paren) => Ok(&paren.elem),
+        elem => Ok(elem),
+    }
+}
+
+/// The type that a `macro_rules` macro put into an invisible group.
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        ty => ty,
+    }
 }
 
 fn find<'a>(attrs: &'a [Attribute], name: &str) -> Option<&'a Attribute> {

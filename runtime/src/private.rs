@@ -14,17 +14,31 @@ pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
 pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
-    ArgInfo, Args, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Outcome, Retry,
-    Spec, StateInfo,
+    ArgInfo, Args, Call, Definition, Failure, IntoOutcome, Item, Job, Location, OfAny, OfError,
+    Outcome, Retry, Returned, Spec, StateInfo,
 };
 
 /// Every job that is linked into the binary.
 #[linkme::distributed_slice]
 pub static JOBS: [&'static Definition];
 
-/// What a job's function returned.
-pub fn finish<S: Spec>(output: S::Output) -> Result<Outcome, Failure> {
-    output.into_outcome().map_err(Failure::from_error)
+/// Puts a definition among [`JOBS`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($definition:ident) => {
+        #[$crate::__private::linkme::distributed_slice($crate::__private::JOBS)]
+        #[linkme(crate = $crate::__private::linkme)]
+        static __ENTRY: &'static $crate::__private::Definition = &$definition;
+    };
+}
+pub use crate::__register as register;
+
+/// What a job's function returned, and its error's message.
+pub fn finish<S: Spec>(output: S::Output, message: Option<String>) -> Result<Outcome, Failure> {
+    output
+        .into_outcome()
+        .map_err(|error| Failure::from_error(error, message))
 }
 
 /// The items of `perform_bulk` for a job of one argument.

@@ -3,4 +3,6 @@ use sancho::job;
 #[job(crate = nowhere::kit)]
 async fn report(_id: i64) {}
 
-fn main() {}
+fn main() {
+    let _ = report::perform_async(1);
+}

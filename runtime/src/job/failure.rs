@@ -1,10 +1,13 @@
 //! What went wrong with an execution.
 
 mod class;
+mod message;
 
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
+
+pub use message::{OfAny, OfError, Returned};
 
 use super::payload::MalformedPayload;
 use super::{ArgsError, JobError};
@@ -47,12 +50,13 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The error that a job returned.
-    pub(crate) fn from_error<E: JobError>(error: E) -> Self {
+    /// The error that a job returned, with its message where that is known to be more than its text.
+    pub(crate) fn from_error<E: JobError>(error: E, message: Option<String>) -> Self {
         Self {
             kind: FailureKind::Error,
             class: class::of(&error),
-            message: error.to_string(),
+            // Asked so, `anyhow::Error` and `eyre::Report` write the chain of their sources.
+            message: message.unwrap_or_else(|| format!("{error:#}")),
             error: Some(Box::new(error)),
         }
     }

@@ -22,6 +22,8 @@ pub(crate) use context::ContextParts;
 pub use definition::{ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo};
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
+#[doc(hidden)]
+pub use failure::{OfAny, OfError, Returned};
 pub use id::JobId;
 pub(crate) use id::random_hex;
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};

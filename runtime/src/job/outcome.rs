@@ -29,7 +29,7 @@ pub enum Outcome {
     label = "nobody would read this value",
     note = "return `()`, `Result<(), E>`, `sancho::Outcome` or `Result<sancho::Outcome, E>`"
 )]
-pub trait IntoOutcome: Send + 'static {
+pub trait IntoOutcome {
     /// What it fails with.
     type Error: JobError;
 
