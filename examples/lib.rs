@@ -1,1 +1,1 @@
-//! .
+//! Programs that show sancho: `cargo run --example quickstart`.

@@ -1,9 +1,77 @@
 //! The `#[job]` attribute of sancho.
+//!
+//! [`attr`] reads the options, [`signature`] the function, [`validate`] refuses what cannot be a job, [`expand`] writes the
+//! code. After a mistake, [`fallback`] still writes as much as is known, so that one mistake is one error.
 
-use proc_macro::TokenStream;
+mod attr;
+mod class_name;
+mod duration;
+mod expand;
+mod fallback;
+mod signature;
+mod validate;
+
+use proc_macro2::TokenStream;
 
 /// Makes a background job of a function.
+///
+/// The function stays as it is. Beside it stands a type of the same name, with the functions that enqueue it:
+/// `perform_async`, `perform_in`, `perform_at`, `perform_bulk`, `perform_inline` and `set`.
+///
+/// ```ignore
+/// /// Sends the welcome mail.
+/// #[sancho::job(queue = "mailers", retry = 5)]
+/// pub async fn welcome_email(user_id: i64, #[state] mailer: &Mailer) -> Result<(), MailError> {
+///     mailer.welcome(user_id).await
+/// }
+///
+/// welcome_email::perform_async(42).await?;
+/// ```
+///
+/// # Parameters
+/// Plain parameters are the job's arguments: owned values that are `Serialize` and `DeserializeOwned`, at most 12. A trailing
+/// `Option<T>` may be absent from the payload. `#[state] db: &Pool` borrows shared state that the server was given,
+/// `#[context] cx: &sancho::Context` what the execution knows about itself.
+///
+/// # Result
+/// `()`, `Result<(), E>`, `sancho::Outcome` or `Result<sancho::Outcome, E>`, where `E` is any error, `anyhow::Error`,
+/// `Box<dyn Error + Send + Sync>` or `String`. A function that is not `async` runs on the blocking pool.
+///
+/// # Options
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `queue = "mailers"` | the queue it is pushed to | `"default"` |
+/// | `retry = 5` | how often it is tried again: a number, `true` (25 times) or `false` (not at all, and not kept) | `true` |
+/// | `class = "WelcomeEmail"` | its name on the wire | the function's name in UpperCamelCase |
+/// | `aliases = ["OldName"]` | other names under which it is served | none |
+/// | `tags = ["mail"]` | its tags | none |
+/// | `timeout = "10m"` | how long one execution may take: a duration, or seconds | no limit |
+/// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
+///
+/// # Names
+/// A module, type or crate of the job's name cannot stand in the same scope: group jobs by topic, not one file a job. Docs
+/// link to `` [`welcome_email()`] `` or `` [`struct@welcome_email`] ``.
 #[proc_macro_attribute]
-pub fn job(_options: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn job(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(options.into(), item.into()).into()
+}
+
+fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match syn::parse2::<signature::Function>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return fallback::not_a_function(&item, &error),
+    };
+    let (options, mut errors) = attr::parse(options);
+    let parameters = match validate::parameters(&function) {
+        Ok(parameters) => parameters,
+        Err(error) => {
+            errors.push(error);
+            return fallback::bare(&function, errors);
+        }
+    };
+    let job = expand::job(&function, &parameters, &options);
+    fallback::with_errors(job, errors)
 }

@@ -5,16 +5,24 @@ extern crate self as sancho;
 pub mod api;
 pub mod client;
 pub mod engine;
+mod error;
 pub mod job;
 pub mod layers;
 pub mod serve;
 pub mod store;
 pub mod testing;
 
+/// The worker: [`serve`](runtime::serve()) for a program of its own, [`Server`](runtime::Server) for one that does other things as well.
+pub mod runtime {
+    pub use crate::engine::{Server, ServerBuilder};
+    pub use crate::serve::serve;
+}
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
-pub use client::{Push, PushError, Set};
-pub use job::{Context, JobId, Outcome};
+pub use client::{BulkError, Client, Config, Push, PushError, Set, init};
+pub use error::{Error, Result};
+pub use job::{Context, Failure, JobId, Outcome};
 pub use sancho_macros::job;

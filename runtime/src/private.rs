@@ -1,13 +1,49 @@
 //! What the code that `#[job]` generates may name. Not an interface: it changes with the macro.
 
+pub use std::boxed::Box;
+pub use std::iter::IntoIterator;
+use std::marker::PhantomData;
+pub use std::marker::Send;
+pub use std::option::Option;
+pub use std::time::Duration;
+
+pub use chrono::{DateTime, Utc};
 pub use linkme;
 
+pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
+pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
+pub use crate::job::blocking::blocking;
 pub use crate::job::{
     ArgInfo, Args, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Outcome, Retry,
-    SetOptions, Spec, StateInfo, TypedSet,
+    Spec, StateInfo,
 };
 
 /// Every job that is linked into the binary.
 #[linkme::distributed_slice]
 pub static JOBS: [&'static Definition];
-pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
+
+/// What a job's function returned.
+pub fn finish<S: Spec>(output: S::Output) -> Result<Outcome, Failure> {
+    output.into_outcome().map_err(Failure::from_error)
+}
+
+/// The items of `perform_bulk` for a job of one argument.
+pub fn items<T, I: IntoIterator<Item: Item<T>>>(items: I) -> Items<I::IntoIter, T> {
+    Items(items.into_iter(), PhantomData)
+}
+
+/// What [`items`] gives. Not a `Map`: a function pointer in its type would need items that are `'static`.
+#[derive(Debug)]
+pub struct Items<I, T>(I, PhantomData<fn() -> T>);
+
+impl<T, I: Iterator<Item: Item<T>>> Iterator for Items<I, T> {
+    type Item = (T,);
+
+    fn next(&mut self) -> Option<(T,)> {
+        self.0.next().map(Item::into_args)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}

@@ -1,29 +1,274 @@
 //! The futures that pushes return.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use crate::job::{JobId, Outcome};
+use super::lane::{Reply, Unanswered};
+use super::{BulkError, Client, InlineError, PushError, plan};
+use crate::job::payload::NewJob;
+use crate::job::{JobId, Outcome, Timestamp};
+use crate::store::TxResult;
 
-macro_rules! stub_future {
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A push: enqueues its job when it is awaited, and gives the job's id.
+///
+/// A push that ended in [`PushError::Unknown`] can be awaited again, within 60 s: it asks the store what became of it,
+/// and applies it if nothing did, never twice. Any other push gives its result once; awaiting it again panics, as
+/// with every future.
+///
+/// # Cancel safety
+/// A push that is dropped before it is done may or may not have happened.
+#[must_use = "a job is enqueued when this is awaited"]
+pub struct Push(State);
+
+enum State {
+    Running(Boxed<Pushed>),
+    Unknown(Repeat),
+    Finished,
+}
+
+struct Pushed {
+    result: Result<JobId, PushError>,
+    repeat: Option<Repeat>,
+}
+
+#[derive(Clone)]
+struct Repeat {
+    jid: JobId,
+    unanswered: Unanswered,
+    timeout: Duration,
+}
+
+impl Push {
+    pub(super) fn new(
+        work: impl Future<Output = Result<(Client, NewJob), PushError>> + Send + 'static,
+    ) -> Self {
+        Self(State::Running(Box::pin(async move {
+            match work.await {
+                Ok((client, job)) => push(&client, job).await,
+                Err(error) => Pushed {
+                    result: Err(error),
+                    repeat: None,
+                },
+            }
+        })))
+    }
+}
+
+async fn push(client: &Client, job: NewJob) -> Pushed {
+    let job = match client.prepare(job).await {
+        Ok(job) => job,
+        Err(error) => {
+            return Pushed {
+                result: Err(error),
+                repeat: None,
+            };
+        }
+    };
+    let tx = plan::transaction(
+        std::slice::from_ref(&job),
+        Timestamp::from_wall_clock(),
+        client.layers(),
+    );
+    let pusher = client.pusher();
+    let jid = job.jid;
+    match pusher.submit(tx).await {
+        Reply::Unanswered(unanswered) => {
+            let repeat = Repeat {
+                jid: jid.clone(),
+                unanswered,
+                timeout: pusher.timeout(),
+            };
+            Pushed {
+                result: Err(PushError::Unknown { jid }),
+                repeat: Some(repeat),
+            }
+        }
+        reply => Pushed {
+            result: result(reply, &jid, pusher.timeout()).map(|()| jid),
+            repeat: None,
+        },
+    }
+}
+
+/// The result of everything but a lost answer.
+fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError> {
+    match reply {
+        Reply::Answered(TxResult::Applied) => Ok(()),
+        Reply::Answered(TxResult::Failed { error }) => Err(PushError::Refused {
+            jid: jid.clone(),
+            reason: error,
+        }),
+        Reply::Answered(TxResult::Refused { by }) => Err(PushError::Refused {
+            jid: jid.clone(),
+            reason: format!("its condition {by} does not hold"),
+        }),
+        Reply::Unavailable(source) => Err(PushError::Unavailable {
+            jid: jid.clone(),
+            reason: match &source {
+                Some(error) => format!("no answer within {timeout:?}: {error}"),
+                None => format!("no answer within {timeout:?}"),
+            },
+            source: source.map(Into::into),
+        }),
+        Reply::Unanswered(_) => Err(PushError::Unknown { jid: jid.clone() }),
+    }
+}
+
+impl Repeat {
+    async fn run(self) -> Pushed {
+        let Self {
+            jid,
+            unanswered,
+            timeout,
+        } = &self;
+        match unanswered.repeat(*timeout).await {
+            Some(answer) => Pushed {
+                result: result(Reply::Answered(answer), jid, *timeout).map(|()| jid.clone()),
+                repeat: None,
+            },
+            None => Pushed {
+                result: Err(PushError::Unknown { jid: jid.clone() }),
+                repeat: Some(self),
+            },
+        }
+    }
+}
+
+impl Future for Push {
+    type Output = Result<JobId, PushError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Unknown(repeat) = &self.0 {
+            self.0 = State::Running(Box::pin(repeat.clone().run()));
+        }
+        let State::Running(work) = &mut self.0 else {
+            panic!("a push was awaited again after it was done")
+        };
+        let Poll::Ready(Pushed { result, repeat }) = work.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        self.0 = repeat.map_or(State::Finished, State::Unknown);
+        Poll::Ready(result)
+    }
+}
+
+/// A bulk push: enqueues its jobs, in slices of 1,000, when it is awaited, and gives their ids.
+///
+/// # Cancel safety
+/// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
+#[must_use = "jobs are enqueued when this is awaited"]
+pub struct BulkPush(Boxed<Result<Vec<JobId>, BulkError>>);
+
+/// How many jobs of a bulk share a transaction.
+pub const BULK_SLICE: usize = 1_000;
+
+impl BulkPush {
+    pub(super) fn new<I>(
+        client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
+        jobs: I,
+    ) -> Self
+    where
+        I: Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
+    {
+        Self(Box::pin(async move {
+            let mut bulk = Bulk {
+                accepted: Vec::new(),
+                seen: 0,
+            };
+            let client = client
+                .await
+                .map_err(|source| bulk.stopped_at(0, Vec::new(), source))?;
+            let mut jobs = jobs.peekable();
+            while jobs.peek().is_some() {
+                let slice = bulk.slice(&client, &mut jobs).await?;
+                bulk.send(&client, slice).await?;
+            }
+            Ok(bulk.accepted)
+        }))
+    }
+}
+
+struct Bulk {
+    accepted: Vec<JobId>,
+    seen: usize,
+}
+
+impl Bulk {
+    /// The next slice, all of it checked before any of it is sent.
+    async fn slice(
+        &mut self,
+        client: &Client,
+        jobs: &mut (impl Iterator<Item = Result<NewJob, PushError>> + Send),
+    ) -> Result<Vec<NewJob>, BulkError> {
+        let mut slice = Vec::new();
+        for job in jobs.take(BULK_SLICE) {
+            let prepared = match job {
+                Ok(job) => client.prepare(job).await,
+                Err(error) => Err(error),
+            };
+            slice.push(
+                prepared.map_err(|source| {
+                    self.stopped_at(self.seen + slice.len(), Vec::new(), source)
+                })?,
+            );
+        }
+        Ok(slice)
+    }
+
+    async fn send(&mut self, client: &Client, slice: Vec<NewJob>) -> Result<(), BulkError> {
+        let tx = plan::transaction(&slice, Timestamp::from_wall_clock(), client.layers());
+        let ids = plan::ids(&slice);
+        let pusher = client.pusher();
+        let reply = pusher.submit(tx).await;
+        let unknown = if matches!(reply, Reply::Unanswered(_)) {
+            ids.clone()
+        } else {
+            Vec::new()
+        };
+        match result(reply, &ids[0], pusher.timeout()) {
+            Ok(()) => {
+                self.seen += ids.len();
+                self.accepted.extend(ids);
+                Ok(())
+            }
+            Err(source) => Err(self.stopped_at(self.seen, unknown, source)),
+        }
+    }
+
+    fn stopped_at(
+        &mut self,
+        failed_at: usize,
+        unknown: Vec<JobId>,
+        source: PushError,
+    ) -> BulkError {
+        BulkError {
+            accepted: std::mem::take(&mut self.accepted),
+            failed_at,
+            unknown,
+            source,
+        }
+    }
+}
+
+/// A job that runs here and now when it is awaited, through JSON and client middleware as a push would.
+#[must_use = "the job runs when this is awaited"]
+pub struct Inline(Boxed<Result<Outcome, InlineError>>);
+
+impl Inline {
+    pub(super) fn new(
+        work: impl Future<Output = Result<Outcome, InlineError>> + Send + 'static,
+    ) -> Self {
+        Self(Box::pin(work))
+    }
+}
+
+macro_rules! boxed_future {
     ($name:ident, $output:ty) => {
-        /// A push under way.
-        #[must_use = "a job is enqueued when this is awaited"]
-        pub struct $name(Pin<Box<dyn Future<Output = $output> + Send>>);
-
-        impl $name {
-            pub(crate) fn stub() -> Self {
-                Self(Box::pin(std::future::pending()))
-            }
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        }
-
         impl Future for $name {
             type Output = $output;
 
@@ -34,21 +279,17 @@ macro_rules! stub_future {
     };
 }
 
-stub_future!(Push, Result<JobId, PushError>);
-stub_future!(BulkPush, Result<Vec<JobId>, BulkError>);
-stub_future!(Inline, Result<Outcome, InlineError>);
+boxed_future!(BulkPush, Result<Vec<JobId>, BulkError>);
+boxed_future!(Inline, Result<Outcome, InlineError>);
 
-/// A push that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct PushError;
+macro_rules! opaque_debug {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
 
-/// A bulk that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct BulkError;
-
-/// An inline run that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct InlineError;
+opaque_debug!(Push BulkPush Inline);

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::job::{Job, JobId, Retry, SetOptions, TypedSet};
+use super::Client;
+use super::options::{SetOptions, TypedSet};
+use crate::job::{Job, JobId, Retry};
 
 /// Options for the pushes that follow: `welcome_email::set().queue("critical").perform_async(42)`.
 ///
 /// Derefs to the job's own typed functions, so their arguments are checked as those of the static ones are.
 #[must_use = "options do nothing until a `perform_*` follows"]
-pub struct Set<J: Job> {
+pub struct Set<J: Job<Typed: TypedSet>> {
     typed: J::Typed,
 }
 
-impl<J: Job> Set<J> {
+impl<J: Job<Typed: TypedSet>> Set<J> {
     pub(crate) fn new() -> Self {
         Self {
             typed: J::Typed::new(SetOptions::default()),
@@ -53,13 +55,18 @@ impl<J: Job> Set<J> {
         self.with(|options| options.wait_until = Some(at))
     }
 
+    /// Pushes through this client instead of the default one.
+    pub fn client(self, client: &Client) -> Self {
+        self.with(|options| options.client = Some(client.clone()))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut SetOptions)) -> Self {
         change(self.typed.options());
         self
     }
 }
 
-impl<J: Job> Deref for Set<J> {
+impl<J: Job<Typed: TypedSet>> Deref for Set<J> {
     type Target = J::Typed;
 
     fn deref(&self) -> &J::Typed {
@@ -67,7 +74,7 @@ impl<J: Job> Deref for Set<J> {
     }
 }
 
-impl<J: Job> fmt::Debug for Set<J> {
+impl<J: Job<Typed: TypedSet>> fmt::Debug for Set<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Set<{}>", J::DEFINITION.name)
     }

@@ -2,32 +2,45 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{BulkPush, Inline, Push, Set};
-use crate::job::{Job, SetOptions, Spec};
+use super::options::{SetOptions, TypedSet};
+use super::{BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan};
+use crate::job::payload::NewJob;
+use crate::job::{Call, Context, Job, Outcome, Spec, Timestamp};
 
 /// `job::set()`.
-pub fn set<J: Job>() -> Set<J> {
+pub fn set<J: Job<Typed: TypedSet>>() -> Set<J> {
     Set::new()
 }
 
 /// `perform_async` with the options of `set()`, or none.
 pub fn push<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Push {
-    let _ = (options, args);
-    Push::stub()
+    push_when::<S>(options, None, &args)
 }
 
 /// `perform_in`.
 pub fn push_in<S: Spec>(options: Option<&SetOptions>, delay: Duration, args: S::Args) -> Push {
-    let _ = (options, delay, args);
-    Push::stub()
+    push_when::<S>(
+        options,
+        Some(Timestamp::from_wall_clock().after(delay)),
+        &args,
+    )
 }
 
 /// `perform_at`.
 pub fn push_at<S: Spec>(options: Option<&SetOptions>, at: DateTime<Utc>, args: S::Args) -> Push {
-    let _ = (options, at, args);
-    Push::stub()
+    push_when::<S>(options, Some(at.into()), &args)
+}
+
+fn push_when<S: Spec>(options: Option<&SetOptions>, at: Option<Timestamp>, args: &S::Args) -> Push {
+    let job = plan::job(S::DEFINITION, options, at, args);
+    let client = client(options);
+    Push::new(async move {
+        let job = job?;
+        Ok((client_or_default(client, &job).await?, job))
+    })
 }
 
 /// `perform_bulk`.
@@ -35,12 +48,69 @@ pub fn push_bulk<S: Spec>(
     options: Option<&SetOptions>,
     items: impl IntoIterator<Item = S::Args, IntoIter: Send + 'static>,
 ) -> BulkPush {
-    let _ = (options, items);
-    BulkPush::stub()
+    let client = client(options);
+    let options = options.cloned();
+    let jobs = items.into_iter().enumerate().map(move |(index, args)| {
+        let job = plan::job(S::DEFINITION, options.as_ref(), None, &args)?;
+        match options.as_ref().and_then(|options| options.jid.as_ref()) {
+            Some(jid) if index > 0 => Err(PushError::invalid(
+                &job.class,
+                format!("the id {jid} is for one job; leave `jid` out of a bulk"),
+            )),
+            _ => Ok(job),
+        }
+    });
+    BulkPush::new(
+        async move { client_or_default(client, &NewJob::new(S::DEFINITION.class, "[]")).await },
+        jobs,
+    )
 }
 
 /// `perform_inline`.
 pub fn inline<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Inline {
-    let _ = (options, args);
-    Inline::stub()
+    let client = client(options);
+    let job = plan::job(S::DEFINITION, options, None, &args);
+    Inline::new(async move {
+        let job = job.map_err(InlineError::Push)?;
+        let surroundings = match client {
+            Some(client) => client.surroundings().clone(),
+            None => default::surroundings(),
+        };
+        let job = surroundings.prepare(job).await.map_err(InlineError::Push)?;
+        for state in S::DEFINITION.states {
+            if !surroundings.states.contains((state.id)()) {
+                return Err(InlineError::MissingState {
+                    job: S::DEFINITION.name,
+                    type_name: (state.type_name)(),
+                });
+            }
+        }
+        let context = Context::detached(job.jid, &job.queue, job.tags);
+        run(
+            S::DEFINITION.run,
+            Call::new(Bytes::from(job.args), surroundings.states, context),
+        )
+        .await
+    })
+}
+
+async fn run(run: crate::job::Run, call: Call) -> Result<Outcome, InlineError> {
+    run(call).await.map_err(InlineError::Failed)
+}
+
+fn client(options: Option<&SetOptions>) -> Option<Client> {
+    options.and_then(|options| options.client.clone())
+}
+
+async fn client_or_default(client: Option<Client>, job: &NewJob) -> Result<Client, PushError> {
+    match client {
+        Some(client) => Ok(client),
+        None => default::client()
+            .await
+            .map_err(|error| PushError::Unavailable {
+                jid: job.jid.clone(),
+                reason: error.to_string(),
+                source: Some(Box::new(error)),
+            }),
+    }
 }

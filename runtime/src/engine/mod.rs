@@ -1,1 +1,79 @@
-//! .
+//! The engine: what a worker process does, one file a duty.
+//!
+//! | duty | what it does |
+//! |---|---|
+//! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
+//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`]) |
+//! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
+//! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
+//! | [`shutdown`] | says when to stop, and how long that may take |
+//!
+//! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
+
+mod builder;
+mod clock;
+mod config;
+mod endings;
+mod execute;
+mod fetch;
+mod finish;
+mod heartbeat;
+mod insist;
+mod middleware;
+mod pace;
+mod promote;
+mod recover;
+mod server;
+mod session;
+mod shutdown;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use builder::ServerBuilder;
+pub use middleware::{Execution, Middleware, Next};
+pub use server::Server;
+
+use crate::job::{Registry, States};
+use crate::layers::Layer;
+use crate::store::{Interest, Store};
+use clock::Clock;
+use config::EngineConfig;
+use endings::Endings;
+use insist::Away;
+use middleware::Chain;
+use session::Session;
+
+/// What the duties share.
+#[derive(Debug)]
+struct Engine {
+    config: EngineConfig,
+    store: Arc<dyn Store>,
+    away: Arc<Away>,
+    session: Session,
+    clock: Clock,
+    registry: Registry,
+    states: Arc<States>,
+    middleware: Chain,
+    layers: Vec<Box<dyn Layer>>,
+    endings: Endings,
+    /// The jobs that run.
+    tasks: TaskTracker,
+    /// Notified when the owner was evicted outside of a turn.
+    evicted: Notify,
+    /// Cancelled when the process begins to stop; what jobs see as `stopping()`.
+    stopping: CancellationToken,
+}
+
+impl Engine {
+    /// Waits for the store to have something new; where it cannot say, for a part of the time.
+    async fn wait(&self, interest: &Interest, timeout: Duration) {
+        if self.store.wait(interest, timeout).await.is_err() {
+            tokio::time::sleep((timeout / 10).min(Duration::from_millis(500))).await;
+        }
+    }
+}

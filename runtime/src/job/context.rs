@@ -55,6 +55,19 @@ impl Context {
         }))
     }
 
+    /// The context of a run that no server watches: inline, or in a unit test.
+    pub(crate) fn detached(jid: JobId, queue: &Arc<str>, tags: Vec<String>) -> Self {
+        Self::new(ContextParts {
+            jid,
+            queue: queue.clone(),
+            attempt: 1,
+            recoveries: 0,
+            tags,
+            stopping: CancellationToken::new(),
+            cancelled: CancellationToken::new(),
+        })
+    }
+
     /// The job's id.
     #[must_use]
     pub fn jid(&self) -> &JobId {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Args, ArgsError, Context, Failure, IntoOutcome, Outcome, SetOptions, States};
+use super::{Args, Context, Failure, IntoOutcome, Outcome, States};
 
 /// A job, as the registry holds it.
 #[derive(Debug)]
@@ -73,6 +73,14 @@ pub struct Location {
     pub line: u32,
 }
 
+impl Location {
+    /// This line of this file.
+    #[must_use]
+    pub const fn new(file: &'static str, line: u32) -> Self {
+        Self { file, line }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
@@ -86,6 +94,14 @@ pub struct ArgInfo {
     pub name: &'static str,
     /// Its type, as written.
     pub type_name: &'static str,
+}
+
+impl ArgInfo {
+    /// A parameter of this name and type.
+    #[must_use]
+    pub const fn new(name: &'static str, type_name: &'static str) -> Self {
+        Self { name, type_name }
+    }
 }
 
 /// A parameter that is shared state.
@@ -119,7 +135,7 @@ pub trait Job: 'static {
     const DEFINITION: &'static Definition;
     /// The typed functions of `set()`.
     #[doc(hidden)]
-    type Typed: TypedSet;
+    type Typed;
 }
 
 /// The types of a job's arguments and result; implemented by a private type, since they may be private.
@@ -131,15 +147,6 @@ pub trait Spec: 'static {
     type Output: IntoOutcome;
     /// What the job is.
     const DEFINITION: &'static Definition;
-}
-
-/// The generated type that `Set` derefs to.
-#[doc(hidden)]
-pub trait TypedSet: Send + Sync + 'static {
-    /// One that pushes with these options.
-    fn new(options: SetOptions) -> Self;
-    /// The options.
-    fn options(&mut self) -> &mut SetOptions;
 }
 
 /// Everything that one execution is given. Owned, so that the job's future can borrow from it.
@@ -164,8 +171,9 @@ impl Call {
     ///
     /// # Errors
     /// Those that are not the job's.
-    pub fn args<S: Spec>(&self) -> Result<S::Args, ArgsError> {
+    pub fn args<S: Spec>(&self) -> Result<S::Args, Failure> {
         S::Args::decode(&self.args, S::DEFINITION.args)
+            .map_err(|error| Failure::undecodable(&error))
     }
 
     /// The shared state of this type.

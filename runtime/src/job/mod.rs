@@ -1,24 +1,31 @@
 //! Jobs as values: what a job is, what it is given, what it comes to. Nothing here does I/O.
 
 mod args;
+pub mod backoff;
+pub(crate) mod blocking;
 mod context;
 mod definition;
+mod ending;
 mod failure;
 mod id;
-mod options;
 mod outcome;
+pub(crate) mod panic;
+pub mod payload;
+mod queue;
+mod registry;
 mod state;
 mod time;
 
 pub use args::{Args, ArgsError, Item, JobArg};
 pub use context::Context;
-pub use definition::{
-    ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, TypedSet,
-};
+pub(crate) use context::ContextParts;
+pub use definition::{ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo};
+pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
 pub use id::JobId;
 pub(crate) use id::random_hex;
-pub use options::SetOptions;
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
+pub use queue::{MAX_QUEUE_NAME, check_queue_name};
+pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
 pub use time::Timestamp;

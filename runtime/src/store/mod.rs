@@ -24,6 +24,7 @@ pub mod memory;
 pub mod redis;
 pub mod sqlite;
 pub mod tx;
+mod wake;
 
 pub use tx::{
     Batch, ClaimId, Effect, End, Guard, Lane, Members, Owner, Place, Stat, TimedSet, Token, Tx,

@@ -289,13 +289,19 @@ impl Tx {
         }
     }
 
-    /// Checks the order of effects: every [`Effect::Put`] before every [`Effect::Take`] and [`Effect::Release`], every
-    /// [`Effect::Count`] after them. A store may debug-assert this; layers and the engine build what passes.
+    /// Whether the effects stand in their order: every [`Effect::Put`] before every [`Effect::Take`] and
+    /// [`Effect::Release`], every [`Effect::Count`] after them. Stores assert it in debug builds.
     #[must_use]
     pub fn is_well_ordered(&self) -> bool {
         [&self.then, &self.otherwise]
             .into_iter()
             .all(|effects| effects.is_sorted_by_key(Effect::rank))
+    }
+
+    /// Brings the effects into the order of [`Tx::is_well_ordered`]; those of one kind keep theirs.
+    pub fn put_in_order(&mut self) {
+        self.then.sort_by_key(Effect::rank);
+        self.otherwise.sort_by_key(Effect::rank);
     }
 }
 

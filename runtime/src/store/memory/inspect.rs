@@ -1,103 +1,139 @@
-//! How the model is looked at.
+//! Looking.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use super::state::State;
+use super::owners::claimed;
+use super::{MemoryStore, answer};
 use crate::job::Timestamp;
-use crate::store::tx::{Members, Owner, Stat, TimedSet};
-use crate::store::{Census, Claimed, Due, Entry, OwnerInfo, Page, PlaceName, QueueInfo};
+use crate::store::{
+    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
+    QueueInfo, Stat, TimedSet,
+};
 
-impl State {
-    pub(super) fn page(&self, place: &PlaceName, cursor: u64, limit: usize) -> Page {
-        let all = match place {
-            PlaceName::Queue(name) => self
-                .queues
-                .get(name)
+impl Inspect for MemoryStore {
+    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
+        answer(move || {
+            let data = self.data();
+            let skip = usize::try_from(cursor).unwrap_or(usize::MAX);
+            let (all, entries): (usize, Vec<_>) = match place {
+                PlaceName::Queue(name) => {
+                    let queue = data.queues.get(name);
+                    let entries = queue.into_iter().flatten().skip(skip).take(limit);
+                    let entries = entries.map(|payload| Entry {
+                        payload: payload.clone(),
+                        at: None,
+                    });
+                    (
+                        queue.map_or(0, std::collections::VecDeque::len),
+                        entries.collect(),
+                    )
+                }
+                PlaceName::Timed(set) => {
+                    let entries = data.timed(*set).skip(skip).take(limit).map(entry);
+                    (data.timed(*set).count(), entries.collect())
+                }
+            };
+            let end = skip.saturating_add(entries.len());
+            Page {
+                entries,
+                next: (end < all).then_some(end as u64),
+            }
+        })
+    }
+
+    fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Answer<'_, Due> {
+        answer(move || {
+            let data = self.data();
+            let entries: Vec<_> = data
+                .timed(set)
+                .take_while(|(at, _)| *at <= now)
+                .take(limit)
+                .map(entry)
+                .collect();
+            let next = data.timed(set).nth(entries.len()).map(|(at, _)| *at);
+            Due { entries, next }
+        })
+    }
+
+    fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<Timestamp>> {
+        answer(move || self.data().timed.get(&set)?.time(payload))
+    }
+
+    fn census(&self) -> Answer<'_, Census> {
+        answer(move || {
+            let data = self.data();
+            let size = |set| data.timed.get(&set).map_or(0, super::Timed::len);
+            let queue = |name: std::sync::Arc<str>| {
+                let queue = data.queues.get(&name);
+                QueueInfo {
+                    size: queue.map_or(0, |queue| queue.len() as u64),
+                    head: queue.and_then(|queue| queue.front().cloned()),
+                    name: name.to_string(),
+                }
+            };
+            Census {
+                queues: data.queue_names().into_iter().map(queue).collect(),
+                schedule: size(TimedSet::Schedule),
+                retry: size(TimedSet::Retry),
+                dead: size(TimedSet::Dead),
+                claimed: data
+                    .owners
+                    .values()
+                    .map(|owner| owner.claims.len() as u64)
+                    .sum(),
+            }
+        })
+    }
+
+    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
+        answer(move || {
+            self.data()
+                .counters
+                .get(&(stat, day.map(str::to_owned)))
+                .copied()
+                .unwrap_or(0)
+        })
+    }
+
+    fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
+        answer(move || {
+            self.data()
+                .members
+                .get(&set)
                 .into_iter()
                 .flatten()
-                .map(|payload| Entry {
-                    payload: payload.clone(),
-                    at: None,
-                })
-                .collect(),
-            PlaceName::Timed(set) => self.entries(*set),
-        };
-        let start = usize::try_from(cursor).unwrap_or(usize::MAX).min(all.len());
-        let end = start.saturating_add(limit).min(all.len());
-        Page {
-            entries: all[start..end].to_vec(),
-            next: (end < all.len()).then_some(end as u64),
-        }
+                .cloned()
+                .collect()
+        })
     }
 
-    pub(super) fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Due {
-        let mut entries = self.entries(set);
-        let due = entries
-            .iter()
-            .filter(|entry| entry.at <= Some(now))
-            .count()
-            .min(limit);
-        let next = entries.get(due).and_then(|entry| entry.at);
-        entries.truncate(due);
-        Due { entries, next }
-    }
-
-    pub(super) fn find(&self, set: TimedSet, payload: &[u8]) -> Option<Timestamp> {
-        self.timed.get(&set)?.get(payload).copied()
-    }
-
-    pub(super) fn census(&self) -> Census {
-        let mut names: BTreeSet<String> = self.queues.keys().map(ToString::to_string).collect();
-        names.extend(self.members(Members::Queues));
-        let size = |set| self.entries(set).len() as u64;
-        Census {
-            queues: names
-                .into_iter()
-                .map(|name| {
-                    let queue = self.queues.get(name.as_str());
-                    QueueInfo {
-                        size: queue.map_or(0, VecDeque::len) as u64,
-                        head: queue.and_then(|queue| queue.front().cloned()),
-                        name,
-                    }
-                })
-                .collect(),
-            schedule: size(TimedSet::Schedule),
-            retry: size(TimedSet::Retry),
-            dead: size(TimedSet::Dead),
-            claimed: self.claims.values().map(|claims| claims.len() as u64).sum(),
-        }
-    }
-
-    pub(super) fn counter(&self, stat: Stat, day: Option<&str>) -> u64 {
-        let key = (stat, day.map(ToOwned::to_owned));
-        self.counters.get(&key).copied().unwrap_or_default()
-    }
-
-    pub(super) fn members(&self, set: Members) -> Vec<String> {
-        self.members
-            .get(&set)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
-    }
-
-    pub(super) fn owners(&self, now: Timestamp) -> Vec<OwnerInfo> {
-        self.owners
-            .iter()
-            .map(|(owner, lease)| OwnerInfo {
+    fn owners(&self) -> Answer<'_, Vec<OwnerInfo>> {
+        answer(move || {
+            let now = self.now();
+            let data = self.data();
+            let info = |(owner, registered): (&Owner, &super::Registered)| OwnerInfo {
                 owner: owner.clone(),
-                left: lease.deadline.since(now),
-                held: self.held(owner).count() as u64,
-            })
-            .collect()
+                left: registered.deadline.since(now),
+                held: registered.claims.len() as u64,
+            };
+            let mut owners: Vec<_> = data.owners.iter().map(info).collect();
+            owners.sort_by(|a, b| a.owner.cmp(&b.owner));
+            owners
+        })
     }
 
-    pub(super) fn claims(&self, owner: &Owner, limit: usize) -> Vec<Claimed> {
-        self.held(owner)
-            .take(limit)
-            .map(|(token, held)| held.as_claimed(*token))
-            .collect()
+    fn claims<'a>(&'a self, owner: &'a Owner, limit: usize) -> Answer<'a, Vec<Claimed>> {
+        answer(move || {
+            self.data()
+                .owners
+                .get(owner)
+                .map(|owner| owner.claims.iter().take(limit).map(claimed).collect())
+                .unwrap_or_default()
+        })
+    }
+}
+
+fn entry((at, payload): &(Timestamp, bytes::Bytes)) -> Entry {
+    Entry {
+        payload: payload.clone(),
+        at: Some(*at),
     }
 }

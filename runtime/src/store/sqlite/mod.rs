@@ -1,1 +1,176 @@
-//! .
+//! The store in one SQLite file, which several processes may share.
+//!
+//! One thread owns the connection that writes ([`writer`]); what waits for it is committed together. Looks go through a connection of
+//! their own. Other processes are noticed by watching the write-ahead log ([`watch`]).
+
+mod claim;
+mod commit;
+mod inspect;
+mod open;
+mod owner;
+mod time;
+mod watch;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::wake::Wake;
+use super::{
+    Answer, Batch, Claim, ClaimRequest, Commit, Interest, Owner, Registration, Renewed, Store,
+    TestClock, Unavailable,
+};
+pub use open::OpenError;
+use time::Time;
+use watch::Watch;
+use writer::{Tables, Writer};
+
+/// What a SQLite store is set to.
+#[derive(Clone, Default)]
+#[must_use = "options do nothing by themselves"]
+pub struct SqliteOptions {
+    durability: Durability,
+    clock: Option<TestClock>,
+}
+
+/// What an acknowledged change survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The process (`synchronous=NORMAL`): a loss of power may take the last changes.
+    #[default]
+    Normal,
+    /// A loss of power as well (`synchronous=FULL`), for a sync of the disk with every group of changes.
+    Full,
+}
+
+impl SqliteOptions {
+    /// What a change survives. Defaults to [`Durability::Normal`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Takes all time from this clock: for tests.
+    pub fn with_clock(mut self, clock: TestClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions")
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A store in a SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    // Dropped before the writer, whose thread ends when nobody can ask it any more.
+    _watch: Watch,
+    writer: Writer,
+    reader: Arc<Mutex<Connection>>,
+    wake: Arc<Wake>,
+    time: Time,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes it where it is not there.
+    ///
+    /// # Errors
+    /// A folder that is missing, a file that cannot be written or is no database, tables of another version.
+    pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let (connection, reader) = open::connections(&path, options.durability)?;
+        let wake = Arc::new(Wake::new());
+        let writer = Writer::start(connection, wake.clone(), name(&path));
+        Ok(Self {
+            _watch: Watch::start(&path, writer.peek()),
+            writer,
+            reader: Arc::new(Mutex::new(reader)),
+            wake,
+            time: Time::new(options.clock),
+            path,
+        })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.writer.write(work).await
+    }
+}
+
+/// How errors call the store.
+fn name(path: &Path) -> Box<str> {
+    format!("sqlite:{}", path.display()).into()
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteStore({})", self.path.display())
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
+        let (batch, now) = (batch.clone(), self.time.now());
+        Box::pin(self.write(move |tables| commit::commit(tables, &batch, now)))
+    }
+
+    fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Answer<'a, Claim> {
+        let request = request.clone();
+        Box::pin(self.write(move |tables| claim::claim(tables, &request)))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        owner: &'a Owner,
+        lease: Duration,
+        registration: Registration,
+    ) -> Answer<'a, Renewed> {
+        let (owner, time) = (owner.clone(), self.time.clone());
+        Box::pin(self.write(move |tables| owner::renew(tables, &owner, lease, registration, &time)))
+    }
+
+    fn take_over<'a>(
+        &'a self,
+        owner: &'a Owner,
+        seq: u64,
+        from: &'a Owner,
+        limit: usize,
+    ) -> Answer<'a, Claim> {
+        let (owner, from, time) = (owner.clone(), from.clone(), self.time.clone());
+        Box::pin(
+            self.write(move |tables| owner::take_over(tables, &owner, seq, &from, limit, &time)),
+        )
+    }
+
+    fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.wake.wait(interest, timeout).await;
+            Ok(())
+        })
+    }
+
+    fn turn<'a>(
+        &'a self,
+        batch: &'a Batch,
+        request: &'a ClaimRequest,
+    ) -> Answer<'a, (Commit, Claim)> {
+        let (batch, request, now) = (batch.clone(), request.clone(), self.time.now());
+        Box::pin(self.write(move |tables| {
+            Ok((
+                commit::commit(tables, &batch, now)?,
+                claim::claim(tables, &request)?,
+            ))
+        }))
+    }
+}

@@ -1,0 +1,265 @@
+//! The options of `#[job(...)]`.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, ExprArray, ExprLit, Ident, Lit, LitInt, LitStr, Path, Result, Token};
+
+use crate::duration;
+
+/// The options, as far as they could be read.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) queue: Option<String>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) class: Option<String>,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) tags: Vec<String>,
+    /// In seconds.
+    pub(crate) timeout: Option<u64>,
+    pub(crate) krate: Option<Path>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Retry {
+    Default,
+    Never,
+    Times(u32),
+}
+
+/// How an option's value is read.
+type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
+
+/// Every option, in the order of the documentation.
+const OPTIONS: [(&str, Read); 7] = [
+    ("queue", |options, value| {
+        options.queue = Some(queue(value)?);
+        Ok(())
+    }),
+    ("retry", |options, value| {
+        options.retry = Some(retry(value)?);
+        Ok(())
+    }),
+    ("class", |options, value| {
+        options.class = Some(name(&text(value, "class = \"WelcomeEmail\"")?)?);
+        Ok(())
+    }),
+    ("aliases", |options, value| {
+        options.aliases = list(value, "aliases = [\"OldName\"]")?;
+        Ok(())
+    }),
+    ("tags", |options, value| {
+        options.tags = list(value, "tags = [\"mail\"]")?;
+        Ok(())
+    }),
+    ("timeout", |options, value| {
+        options.timeout = Some(timeout(value)?);
+        Ok(())
+    }),
+    ("crate", |options, value| {
+        options.krate = Some(krate(value)?);
+        Ok(())
+    }),
+];
+
+/// The options and what is wrong with them: one error an option.
+pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
+    let mut options = Options::default();
+    let mut errors = Vec::new();
+    let read = |input: ParseStream<'_>| {
+        let mut seen = Vec::new();
+        while !input.is_empty() {
+            if let Err(error) = option(&mut options, &mut seen, input) {
+                errors.push(error);
+                skip_to_comma(input)?;
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read.parse2(tokens) {
+        errors.push(error);
+    }
+    (options, errors)
+}
+
+fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
+    let key = Ident::parse_any(input)?;
+    let (name, read) = OPTIONS
+        .iter()
+        .find(|(name, _)| key == name)
+        .ok_or_else(|| unknown(&key))?;
+    if seen.contains(&key) {
+        return Err(Error::new(key.span(), format!("`{name}` is given twice")));
+    }
+    seen.push(key.clone());
+    if !input.peek(Token![=]) {
+        return Err(Error::new(key.span(), format!("write `{name} = ...`")));
+    }
+    input.parse::<Token![=]>()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new(key.span(), format!("`{name}` has no value")));
+    }
+    read(options, input)?;
+    match input.is_empty() || input.peek(Token![,]) {
+        true => Ok(()),
+        false => Err(input.error("expected `,` and the next option")),
+    }
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+fn unknown(key: &Ident) -> Error {
+    let name = key.to_string();
+    let nearest = OPTIONS
+        .iter()
+        .map(|(option, _)| (distance(&name, option), option))
+        .filter(|(distance, option)| *distance <= 2 || common_prefix(&name, option) >= 4)
+        .min();
+    let suggestion = nearest.map_or_else(String::new, |(_, option)| {
+        format!("; did you mean `{option}`?")
+    });
+    let all = OPTIONS.map(|(option, _)| option).join(", ");
+    Error::new(
+        key.span(),
+        format!("unknown option `{name}`{suggestion}\nthe options of #[job] are: {all}"),
+    )
+}
+
+/// The number of insertions, removals and replacements between two words.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, c) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &d) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(c != d);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn common_prefix(one: &str, other: &str) -> usize {
+    one.chars()
+        .zip(other.chars())
+        .take_while(|(a, b)| a == b)
+        .count()
+}
+
+fn queue(value: ParseStream<'_>) -> Result<String> {
+    const LONGEST: usize = 255;
+    let literal = text(value, "queue = \"mailers\"")?;
+    let name = literal.value();
+    let wrong = if name.is_empty() {
+        "a queue's name cannot be empty".to_owned()
+    } else if name.len() > LONGEST {
+        let length = name.len();
+        format!("a queue's name has at most {LONGEST} bytes, and this one {length}")
+    } else if let Some(c) = name
+        .chars()
+        .find(|&c| c.is_control() || c.is_whitespace() || c == ',')
+    {
+        format!(
+            "a queue's name has no control characters, white space or commas, and this one {c:?}"
+        )
+    } else {
+        return Ok(name);
+    };
+    Err(Error::new(literal.span(), wrong))
+}
+
+fn retry(value: ParseStream<'_>) -> Result<Retry> {
+    const HOW: &str = "write `retry = 5`, `retry = true` or `retry = false`";
+    match literal(value, HOW)? {
+        Lit::Bool(retry) if retry.value => Ok(Retry::Default),
+        Lit::Bool(_) => Ok(Retry::Never),
+        Lit::Int(times) => integer(&times).map(Retry::Times),
+        other => Err(Error::new(other.span(), HOW)),
+    }
+}
+
+fn timeout(value: ParseStream<'_>) -> Result<u64> {
+    const HOW: &str = "write `timeout = \"10m\"`, or seconds: `timeout = 600`";
+    match literal(value, HOW)? {
+        Lit::Str(text) => {
+            duration::seconds(&text.value()).map_err(|error| Error::new(text.span(), error))
+        }
+        Lit::Int(seconds) => match integer(&seconds)? {
+            0 => Err(Error::new(seconds.span(), "this duration is zero")),
+            seconds => Ok(seconds),
+        },
+        other => Err(Error::new(other.span(), HOW)),
+    }
+}
+
+fn krate(value: ParseStream<'_>) -> Result<Path> {
+    const HOW: &str = "write the path to sancho: `crate = my_crate::sancho`";
+    if value.peek(Lit) {
+        return Err(value.error(HOW));
+    }
+    Path::parse_mod_style(value)
+}
+
+fn list(value: ParseStream<'_>, example: &str) -> Result<Vec<String>> {
+    let wrong = |span: Span| Error::new(span, format!("write a list of strings: `{example}`"));
+    let array: ExprArray = match value.parse()? {
+        Expr::Array(array) => array,
+        other => return Err(wrong(other.span())),
+    };
+    array
+        .elems
+        .iter()
+        .map(|element| match element {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => name(text),
+            other => Err(wrong(other.span())),
+        })
+        .collect()
+}
+
+fn name(literal: &LitStr) -> Result<String> {
+    match literal.value() {
+        empty if empty.is_empty() => Err(Error::new(literal.span(), "a name cannot be empty")),
+        name => Ok(name),
+    }
+}
+
+fn text(value: ParseStream<'_>, example: &str) -> Result<LitStr> {
+    let how = format!("write a string: `{example}`");
+    match literal(value, &how)? {
+        Lit::Str(text) => Ok(text),
+        other => Err(Error::new(other.span(), how)),
+    }
+}
+
+/// The literal that is the whole value.
+fn literal(value: ParseStream<'_>, how: &str) -> Result<Lit> {
+    match value.parse()? {
+        Expr::Lit(ExprLit { lit, .. }) => Ok(lit),
+        other => Err(Error::new(other.span(), how)),
+    }
+}
+
+fn integer<N: std::str::FromStr<Err: std::fmt::Display>>(literal: &LitInt) -> Result<N> {
+    if literal.suffix().is_empty() {
+        literal.base10_parse()
+    } else {
+        Err(Error::new(
+            literal.span(),
+            "write the number without a suffix",
+        ))
+    }
+}

@@ -1,0 +1,278 @@
+//! The generated code: the function, a type of its name, and in one `const _` what belongs to that type.
+//!
+//! Items of a procedural macro have no hygiene, so every generated item begins with `__`; every generated local or parameter
+//! is `mixed_site`, so that a job can have parameters called `at` or `call`. The user's types stand only in the private
+//! `__Spec` and in signatures: as associated types of the public type, private ones would be errors. Everything is named
+//! through one import, so shadowed names do no harm and a wrong `crate = path` is one error.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::ReturnType;
+use syn::spanned::Spanned as _;
+
+use crate::attr::{Options, Retry};
+use crate::class_name::class_name;
+use crate::signature::Function;
+use crate::validate::{Argument, Parameter};
+
+/// The function and its job.
+pub(crate) fn job(
+    function: &Function,
+    parameters: &[Parameter<'_>],
+    options: &Options,
+) -> TokenStream {
+    let vis = &function.vis;
+    let name = &function.sig.ident;
+    let attrs = function.shared_attrs();
+    let doc = (!function.is_documented()).then(|| {
+        let text = format!("The job that runs [`{name}()`](fn@{name}).");
+        quote!(#[doc = #text])
+    });
+    let cfgs = function.cfgs();
+    let krate = match &options.krate {
+        Some(path) => quote!(#path),
+        None => quote!(::sancho),
+    };
+    let definition = definition(function, parameters, options);
+    let performs = performs(function, parameters);
+    quote! {
+        #function
+
+        #(#attrs)*
+        #doc
+        #[allow(non_camel_case_types, missing_debug_implementations, clippy::exhaustive_structs)]
+        #vis struct #name {}
+
+        #(#cfgs)*
+        #[allow(
+            deprecated,
+            private_interfaces,
+            unreachable_pub,
+            unnameable_types,
+            missing_debug_implementations,
+            clippy::too_many_arguments,
+            clippy::impl_trait_in_params
+        )]
+        const _: () = {
+            use #krate::__private as __P;
+            #definition
+            #performs
+        };
+    }
+}
+
+/// The job as data, and its registration.
+fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Options) -> TokenStream {
+    let ident = &function.sig.ident;
+    let name = function.name();
+    let class = options.class.clone().unwrap_or_else(|| class_name(&name));
+    let queue = options.queue.as_deref().unwrap_or("default");
+    let Options { aliases, tags, .. } = options;
+    let retry = match options.retry.unwrap_or(Retry::Default) {
+        Retry::Default => quote!(Default),
+        Retry::Never => quote!(Never),
+        Retry::Times(times) => quote!(Times(#times)),
+    };
+    let timeout = match options.timeout {
+        Some(seconds) => quote!(Some(__P::Duration::from_secs(#seconds))),
+        None => quote!(None),
+    };
+    let args = arguments(parameters).enumerate().map(|(index, argument)| {
+        let name = public_name(argument, index).to_string();
+        let name = name.trim_start_matches("r#");
+        let ty = argument.ty;
+        quote!(__P::ArgInfo::new(#name, ::core::stringify!(#ty)))
+    });
+    let states = parameters.iter().filter_map(|parameter| match parameter {
+        Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
+        _ => None,
+    });
+    let run = run(function, parameters);
+    let tuple = tuple(function, parameters);
+    let output = match &function.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    quote! {
+        #[__P::linkme::distributed_slice(__P::JOBS)]
+        #[linkme(crate = __P::linkme)]
+        static __ENTRY: &'static __P::Definition = &__JOB;
+
+        static __JOB: __P::Definition = __P::Definition {
+            name: #name,
+            class: #class,
+            aliases: &[#(#aliases),*],
+            queue: #queue,
+            retry: __P::Retry::#retry,
+            tags: &[#(#tags),*],
+            timeout: __P::Option::#timeout,
+            location: __P::Location::new(::core::file!(), ::core::line!()),
+            args: &[#(#args),*],
+            states: &[#(#states),*],
+            run: #run,
+        };
+
+        struct __Spec;
+
+        impl __P::Spec for __Spec {
+            type Args = #tuple;
+            type Output = #output;
+            const DEFINITION: &'static __P::Definition = &__JOB;
+        }
+
+        impl __P::Job for #ident {
+            const DEFINITION: &'static __P::Definition = &__JOB;
+            type Typed = __Set;
+        }
+    }
+}
+
+/// Decodes the arguments and calls the function. The future owns the call, so the function can borrow from it.
+fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
+    let name = &function.sig.ident;
+    // rustc's complaint that the future is not `Send` stands where these tokens do.
+    let span = Span::mixed_site().located_at(name.span());
+    let call = Ident::new("call", span);
+    let locals = (0..arguments(parameters).count()).map(|index| local(index, span));
+    let mut index = 0;
+    let values = parameters.iter().map(|parameter| match parameter {
+        Parameter::Argument(_) => {
+            let local = local(index, span);
+            index += 1;
+            quote!(#local)
+        }
+        Parameter::State(ty) => quote!(#call.state::<#ty>()),
+        Parameter::Context => quote!(#call.context()),
+    });
+    let decode = quote_spanned!(span=> let (#(#locals,)*) = #call.args::<__Spec>()?;);
+    if function.is_async() {
+        quote_spanned! {span=>
+            |#call| __P::Box::pin(async move {
+                #decode
+                __P::finish::<__Spec>(#name(#(#values),*).await)
+            })
+        }
+    } else {
+        quote_spanned! {span=>
+            |#call| __P::Box::pin(__P::blocking(move || {
+                #decode
+                __P::finish::<__Spec>(#name(#(#values),*))
+            }))
+        }
+    }
+}
+
+/// The functions that enqueue, once for the job's type and once for `set()`.
+fn performs(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
+    let name = &function.sig.ident;
+    let plain = functions(parameters, &TokenStream::new(), &quote!(__P::Option::None));
+    let set = functions(
+        parameters,
+        &quote!(&self,),
+        &quote!(__P::Option::Some(&self.0)),
+    );
+    quote! {
+        impl #name {
+            #plain
+            /// Options for the push that follows.
+            pub fn set() -> __P::Set<Self> {
+                __P::set()
+            }
+        }
+
+        /// What `set()` gives.
+        pub struct __Set(__P::SetOptions);
+
+        impl __P::TypedSet for __Set {
+            fn new(options: __P::SetOptions) -> Self {
+                Self(options)
+            }
+            fn options(&mut self) -> &mut __P::SetOptions {
+                &mut self.0
+            }
+        }
+
+        impl __Set {
+            #set
+        }
+    }
+}
+
+fn functions(
+    parameters: &[Parameter<'_>],
+    receiver: &TokenStream,
+    options: &TokenStream,
+) -> TokenStream {
+    let names: Vec<_> = arguments(parameters)
+        .enumerate()
+        .map(|(index, argument)| public_name(argument, index))
+        .collect();
+    let types: Vec<_> = arguments(parameters).map(|argument| argument.ty).collect();
+    let params = quote!(#(#names: #types),*);
+    let args = quote!((#(#names,)*));
+    let delay = Ident::new("delay", Span::mixed_site());
+    let at = Ident::new("at", Span::mixed_site());
+    let items = Ident::new("items", Span::mixed_site());
+    let (item, each) = match &types[..] {
+        [ty] => (quote!(impl __P::Item<#ty>), quote!(__P::items(#items))),
+        _ => (quote!((#(#types),*)), quote!(#items)),
+    };
+    quote! {
+        /// Enqueues the job.
+        pub fn perform_async(#receiver #params) -> __P::Push {
+            __P::push::<__Spec>(#options, #args)
+        }
+        /// Enqueues the job for later.
+        pub fn perform_in(#receiver #delay: __P::Duration, #params) -> __P::Push {
+            __P::push_in::<__Spec>(#options, #delay, #args)
+        }
+        /// Enqueues the job for this time; one that has passed means now.
+        pub fn perform_at(#receiver #at: __P::DateTime<__P::Utc>, #params) -> __P::Push {
+            __P::push_at::<__Spec>(#options, #at, #args)
+        }
+        /// Enqueues a job for each item, 1,000 in a round trip.
+        pub fn perform_bulk(
+            #receiver
+            #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
+        ) -> __P::BulkPush {
+            __P::push_bulk::<__Spec>(#options, #each)
+        }
+        /// Runs the job here and now, as it would run from the queue.
+        pub fn perform_inline(#receiver #params) -> __P::Inline {
+            __P::inline::<__Spec>(#options, #args)
+        }
+    }
+}
+
+/// The tuple of the arguments. It has the place of the one type, or of the parameter list, for rustc to point at when a type
+/// cannot be an argument.
+fn tuple(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
+    let types: Vec<_> = arguments(parameters).map(|argument| argument.ty).collect();
+    let mut tuple = Group::new(Delimiter::Parenthesis, quote!(#(#types,)*));
+    tuple.set_span(match &types[..] {
+        [ty] => ty.span(),
+        _ => function.sig.paren_token.span.join(),
+    });
+    tuple.into_token_stream()
+}
+
+fn arguments<'a>(
+    parameters: &'a [Parameter<'a>],
+) -> impl Iterator<Item = &'a Argument<'a>> + Clone {
+    parameters.iter().filter_map(|parameter| match parameter {
+        Parameter::Argument(argument) => Some(argument),
+        _ => None,
+    })
+}
+
+/// The name in the functions that enqueue: the user's, or one for a pattern.
+fn public_name(argument: &Argument<'_>, index: usize) -> Ident {
+    argument
+        .name
+        .cloned()
+        .unwrap_or_else(|| local(index, Span::mixed_site()))
+}
+
+fn local(index: usize, span: Span) -> Ident {
+    Ident::new(&format!("arg{index}"), span)
+}

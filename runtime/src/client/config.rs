@@ -1,0 +1,153 @@
+//! The configuration of a client.
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connect::StoreUrl;
+use super::{ClientMiddleware, Surroundings};
+use crate::job::States;
+
+/// How a client finds its store and what it does around a push.
+///
+/// ```
+/// # use std::time::Duration;
+/// let config = sancho::Config::new().store("redis://localhost:6379/2").push_timeout(Duration::from_secs(1));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a configuration does nothing by itself"]
+pub struct Config {
+    store: Option<String>,
+    pub(super) push_timeout: Duration,
+    pub(super) surroundings: Surroundings,
+}
+
+/// How long a push may take by default.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The store where nothing names one.
+const DEFAULT_STORE: &str = "sqlite:sancho.db";
+
+impl Config {
+    /// The configuration that the environment gives: the store of `SANCHO_STORE`, else of the variable that
+    /// `REDIS_PROVIDER` names, else of `REDIS_URL`, else `sqlite:sancho.db`.
+    pub fn new() -> Self {
+        Self {
+            store: None,
+            push_timeout: PUSH_TIMEOUT,
+            surroundings: Surroundings::default(),
+        }
+    }
+
+    /// The store: `redis://host:6379/0`, `rediss://...`, `redis+unix:///path`, `sqlite:path/to/file.db`, or `memory:`.
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.store = Some(url.into());
+        self
+    }
+
+    /// How long a push may take, waiting for a store that is away included. Defaults to 3 s.
+    pub fn push_timeout(mut self, timeout: Duration) -> Self {
+        self.push_timeout = timeout;
+        self
+    }
+
+    /// Adds client middleware, inside of what was added before.
+    pub fn middleware(mut self, middleware: impl ClientMiddleware) -> Self {
+        self.surroundings.middleware.add(middleware);
+        self
+    }
+
+    /// Gives state to jobs that run inline.
+    pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
+        self.state_arc(Arc::new(value))
+    }
+
+    /// Gives state to jobs that run inline, for instance an `Arc<dyn Mailer>`.
+    pub fn state_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        Arc::make_mut(&mut self.surroundings.states).insert(value);
+        self
+    }
+
+    pub(crate) fn with_states(mut self, states: Arc<States>) -> Self {
+        self.surroundings.states = states;
+        self
+    }
+
+    /// The store that this names, or the environment.
+    pub(crate) fn store_url(&self) -> crate::Result<StoreUrl> {
+        match &self.store {
+            Some(url) => StoreUrl::parse(url, "the store"),
+            None => from_environment(|name| env::var(name).ok().filter(|value| !value.is_empty())),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn from_environment(get: impl Fn(&str) -> Option<String>) -> crate::Result<StoreUrl> {
+    if let Some(url) = get("SANCHO_STORE") {
+        return StoreUrl::parse(&url, "SANCHO_STORE");
+    }
+    if let Some(variable) = get("REDIS_PROVIDER") {
+        let url = get(&variable).ok_or_else(|| {
+            crate::Error::config(format!(
+                "REDIS_PROVIDER names the variable {variable}, which is not set: set {variable} to the URL of your Redis"
+            ))
+        })?;
+        return StoreUrl::parse(&url, &variable);
+    }
+    match get("REDIS_URL") {
+        Some(url) => StoreUrl::parse(&url, "REDIS_URL"),
+        None => StoreUrl::parse(DEFAULT_STORE, "the default store"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(variables: &[(&str, &str)]) -> Result<String, String> {
+        let get = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        from_environment(get)
+            .map(|url| url.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_is_asked_in_order() {
+        let redis = ("REDIS_URL", "redis://a:1/0");
+        assert_eq!(chosen(&[]).unwrap(), "sqlite:sancho.db");
+        assert_eq!(chosen(&[redis]).unwrap(), "redis://a:1/0");
+        assert_eq!(
+            chosen(&[redis, ("REDIS_PROVIDER", "MY"), ("MY", "redis://b:2/0")]).unwrap(),
+            "redis://b:2/0"
+        );
+        assert_eq!(
+            chosen(&[redis, ("SANCHO_STORE", "sqlite:x.db")]).unwrap(),
+            "sqlite:x.db"
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_wrong_is_named() {
+        assert!(
+            chosen(&[("REDIS_PROVIDER", "MY")])
+                .unwrap_err()
+                .contains("set MY")
+        );
+        assert!(
+            chosen(&[("SANCHO_STORE", "postgres://x")])
+                .unwrap_err()
+                .contains("SANCHO_STORE")
+        );
+    }
+}

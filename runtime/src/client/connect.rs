@@ -1,0 +1,160 @@
+//! Choosing a store by its URL.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
+use crate::store::redis::{RedisOptions, RedisStore};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::{Error, Result};
+
+/// A store's URL.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `redis://`, `rediss://`, `redis+unix://`.
+    Redis(String),
+    /// `sqlite:path`.
+    Sqlite(PathBuf),
+    /// `memory:`
+    Memory,
+}
+
+impl StoreUrl {
+    /// Reads a URL that stands in `setting`.
+    ///
+    /// # Errors
+    /// A scheme that no store has; a path that is missing.
+    pub(crate) fn parse(url: &str, setting: &str) -> Result<Self> {
+        let wrong = |what: &str| {
+            Error::config(format!(
+                "{setting} is {:?}, {what}: use redis://host:6379/0, rediss://host:6379/0, sqlite:path/to/file.db or memory:",
+                without_password(url)
+            ))
+        };
+        let (scheme, rest) = url
+            .split_once(':')
+            .ok_or_else(|| wrong("which is no URL"))?;
+        match scheme {
+            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys"
+                if rest.starts_with("//") && rest.len() > 2 =>
+            {
+                Ok(Self::Redis(url.to_owned()))
+            }
+            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
+                Err(wrong("which names no host"))
+            }
+            "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
+                "" => Err(wrong("which names no file")),
+                path => Ok(Self::Sqlite(path.into())),
+            },
+            "memory" if rest.is_empty() => Ok(Self::Memory),
+            _ => Err(wrong("which is no store")),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(url) => f.write_str(&without_password(url)),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Opens the store.
+pub(crate) async fn store(url: &StoreUrl) -> Result<Arc<dyn Store>> {
+    match url {
+        StoreUrl::Redis(redis) => {
+            let store = RedisStore::connect(RedisOptions::new(redis.as_str()))
+                .await
+                .map_err(|error| {
+                    Error::store(
+                        format!(
+                            "{error}; choose another store with --store, SANCHO_STORE or REDIS_URL"
+                        ),
+                        error,
+                    )
+                })?;
+            tracing::info!(store = %url, "sancho uses the store {url}");
+            Ok(Arc::new(store))
+        }
+        StoreUrl::Sqlite(path) => {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let store =
+                SqliteStore::open(&absolute, SqliteOptions::default()).map_err(|error| {
+                    Error::store(
+                        format!(
+                            "{error}; choose another store with --store, SANCHO_STORE or REDIS_URL"
+                        ),
+                        error,
+                    )
+                })?;
+            tracing::info!(store = %absolute.display(), "sancho uses the SQLite file {}", absolute.display());
+            Ok(Arc::new(store))
+        }
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_choose_their_store() {
+        assert_eq!(
+            StoreUrl::parse("sqlite:a/b.db", "x").unwrap(),
+            StoreUrl::Sqlite("a/b.db".into())
+        );
+        assert_eq!(
+            StoreUrl::parse("sqlite:///var/b.db", "x").unwrap(),
+            StoreUrl::Sqlite("/var/b.db".into())
+        );
+        assert_eq!(StoreUrl::parse("memory:", "x").unwrap(), StoreUrl::Memory);
+        assert_eq!(
+            StoreUrl::parse("redis://h", "x").unwrap(),
+            StoreUrl::Redis("redis://h".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_by_name_and_without_its_password() {
+        for url in [
+            "",
+            "redis",
+            "redis:",
+            "redis://",
+            "sqlite:",
+            "sqlite://",
+            "memory:x",
+            "postgres://u:secret@h/db",
+            "://",
+        ] {
+            let error = StoreUrl::parse(url, "REDIS_URL").unwrap_err().to_string();
+            assert!(error.starts_with("REDIS_URL is "), "{url}: {error}");
+            assert!(error.contains("use redis://host"), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

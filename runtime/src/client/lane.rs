@@ -1,0 +1,271 @@
+//! The lane: the task that gathers concurrent pushes into one round trip.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::store::{Batch, Commit, Effect, Lane, RECEIPT_TTL, Store, Tx, TxResult, Unavailable};
+
+/// How many transactions share a round trip at most.
+const MAX_GROUP: usize = 1_000;
+
+/// How many bytes of payloads share a round trip at most, unless one transaction has more by itself.
+const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// The waits between two attempts: doubled from the first to the last, each with jitter.
+const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+
+/// A transaction on its way to the store.
+#[derive(Debug)]
+pub(super) struct Submission {
+    tx: Tx,
+    bytes: usize,
+    deadline: Instant,
+    taken: Arc<AtomicBool>,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// The store answered.
+    Answered(TxResult),
+    /// It certainly was not applied.
+    Unavailable(Option<Arc<Unavailable>>),
+    /// Its answer was lost.
+    Unanswered(Unanswered),
+}
+
+/// A transaction of a batch whose answer was lost.
+#[derive(Clone, Debug)]
+pub(super) struct Unanswered {
+    batch: Arc<UnansweredBatch>,
+    index: usize,
+}
+
+#[derive(Debug)]
+struct UnansweredBatch {
+    store: Arc<dyn Store>,
+    batch: Batch,
+    /// When the store's receipt may be gone, and the batch must not be repeated any more.
+    expires: Instant,
+    answer: OnceCell<Vec<TxResult>>,
+}
+
+/// The sending end. The task ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Pusher {
+    sender: mpsc::UnboundedSender<Submission>,
+    timeout: Duration,
+}
+
+impl Pusher {
+    /// Starts the task on the current runtime.
+    pub(super) fn start(store: Arc<dyn Store>, timeout: Duration) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(run(store, receiver));
+        Self { sender, timeout }
+    }
+
+    /// Sends a transaction and waits for its answer, for the client's timeout at most.
+    ///
+    /// # Cancel safety
+    /// A transaction whose future is dropped before the task took it up is not sent.
+    pub(super) async fn submit(&self, tx: Tx) -> Reply {
+        let deadline = Instant::now() + self.timeout;
+        let bytes = tx
+            .then
+            .iter()
+            .map(|effect| {
+                if let Effect::Put(payload, _) = effect {
+                    payload.len()
+                } else {
+                    0
+                }
+            })
+            .sum();
+        let taken = Arc::new(AtomicBool::new(false));
+        let (reply, mut answer) = oneshot::channel();
+        if self
+            .sender
+            .send(Submission {
+                tx,
+                bytes,
+                deadline,
+                taken: taken.clone(),
+                reply,
+            })
+            .is_err()
+        {
+            return Reply::Unavailable(None);
+        }
+        tokio::select! {
+            biased;
+            reply = &mut answer => return reply.unwrap_or(Reply::Unavailable(None)),
+            () = sleep_until(deadline) => {}
+        }
+        // Whoever sets the flag first decides: here, it is never sent; in the task, the answer is worth waiting for.
+        if taken.swap(true, Ordering::AcqRel) {
+            answer.await.unwrap_or(Reply::Unavailable(None))
+        } else {
+            Reply::Unavailable(None)
+        }
+    }
+
+    /// How long a push may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submission>) {
+    let (mut lane, mut seq) = (Lane::random(), 0);
+    while let Some(first) = receiver.recv().await {
+        let (batch, waiting) = gather(first, &mut receiver, &lane, seq + 1);
+        let Some(deadline) = waiting.iter().map(|waiting| waiting.deadline).min() else {
+            continue;
+        };
+        match commit(store.as_ref(), &batch, deadline).await {
+            Ok(results) => {
+                seq += 1;
+                for (Waiting { reply, .. }, result) in waiting.into_iter().zip(results) {
+                    let _ = reply.send(Reply::Answered(result));
+                }
+            }
+            Err(Unanswerable {
+                may_be_applied: false,
+                error,
+            }) => {
+                for Waiting { reply, .. } in waiting {
+                    let _ = reply.send(Reply::Unavailable(error.clone()));
+                }
+            }
+            Err(Unanswerable {
+                may_be_applied: true,
+                ..
+            }) => {
+                // The lane is left to those who may repeat the batch: a later one would make its sequence number stale.
+                give_up(&store, batch, waiting);
+                (lane, seq) = (Lane::random(), 0);
+            }
+        }
+    }
+}
+
+struct Waiting {
+    reply: oneshot::Sender<Reply>,
+    deadline: Instant,
+}
+
+fn gather(
+    first: Submission,
+    receiver: &mut mpsc::UnboundedReceiver<Submission>,
+    lane: &Lane,
+    seq: u64,
+) -> (Batch, Vec<Waiting>) {
+    let mut batch = Batch {
+        lane: lane.clone(),
+        seq,
+        txs: Vec::new(),
+    };
+    let mut waiting = Vec::new();
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(submission) = next {
+        if !submission.reply.is_closed() && !submission.taken.swap(true, Ordering::AcqRel) {
+            bytes += submission.bytes;
+            batch.txs.push(submission.tx);
+            waiting.push(Waiting {
+                reply: submission.reply,
+                deadline: submission.deadline,
+            });
+        }
+        let full = waiting.len() >= MAX_GROUP || bytes >= MAX_GROUP_BYTES;
+        next = if full { None } else { receiver.try_recv().ok() };
+    }
+    (batch, waiting)
+}
+
+struct Unanswerable {
+    may_be_applied: bool,
+    error: Option<Arc<Unavailable>>,
+}
+
+/// Commits the batch, again and again until the deadline: repeating it is safe, since the store knows its number.
+async fn commit(
+    store: &dyn Store,
+    batch: &Batch,
+    deadline: Instant,
+) -> Result<Vec<TxResult>, Unanswerable> {
+    let mut failed = Unanswerable {
+        may_be_applied: false,
+        error: None,
+    };
+    let (mut wait, longest) = RETRY_WAITS;
+    loop {
+        match timeout_at(deadline, store.commit(batch)).await {
+            Ok(Ok(Commit::Done(results))) => return Ok(results),
+            // Nobody else uses this lane: a stale number means that the store has lost the receipt's order.
+            Ok(Ok(Commit::Stale)) | Err(_) => {
+                return Err(Unanswerable {
+                    may_be_applied: true,
+                    ..failed
+                });
+            }
+            Ok(Err(error)) => {
+                failed.may_be_applied |= !error.is_unsent();
+                failed.error = Some(Arc::new(error));
+            }
+        }
+        let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+        if Instant::now() + pause >= deadline {
+            return Err(failed);
+        }
+        sleep(pause).await;
+        wait = (wait * 2).min(longest);
+    }
+}
+
+fn give_up(store: &Arc<dyn Store>, batch: Batch, waiting: Vec<Waiting>) {
+    // A margin for the time between the store's receipt and this clock.
+    let expires = Instant::now() + RECEIPT_TTL - Duration::from_secs(5);
+    let batch = Arc::new(UnansweredBatch {
+        store: store.clone(),
+        batch,
+        expires,
+        answer: OnceCell::new(),
+    });
+    for (index, Waiting { reply, .. }) in waiting.into_iter().enumerate() {
+        let _ = reply.send(Reply::Unanswered(Unanswered {
+            batch: batch.clone(),
+            index,
+        }));
+    }
+}
+
+impl Unanswered {
+    /// Repeats the batch that this transaction was in; `None` where there is no answer again, or it is too late to ask.
+    pub(super) async fn repeat(&self, timeout: Duration) -> Option<TxResult> {
+        let UnansweredBatch {
+            store,
+            batch,
+            expires,
+            answer,
+        } = &*self.batch;
+        let deadline = (Instant::now() + timeout).min(*expires);
+        let results = answer
+            .get_or_try_init(|| async {
+                if Instant::now() >= deadline {
+                    return Err(());
+                }
+                commit(store.as_ref(), batch, deadline)
+                    .await
+                    .map_err(|_| ())
+            })
+            .await;
+        results.ok()?.get(self.index).cloned()
+    }
+}

@@ -1,0 +1,200 @@
+//! Describing a server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Server;
+use super::config::EngineConfig;
+use super::middleware::{Chain, Middleware};
+use crate::client::{Client, Config};
+use crate::job::{Definition, Job, Registry, States};
+use crate::store::TestClock;
+use crate::{Error, Result};
+
+/// Describes a [`Server`]; what is not said has the default that is named with each function.
+#[must_use = "a server is described in vain unless it is built and run"]
+pub struct ServerBuilder {
+    config: EngineConfig,
+    client: Option<Client>,
+    client_config: Config,
+    middleware: Chain,
+    states: States,
+    registered: Vec<&'static Definition>,
+    only: bool,
+    clock: Option<TestClock>,
+}
+
+/// What was chosen, checked.
+pub(super) struct Chosen {
+    pub(super) config: EngineConfig,
+    pub(super) client: Option<Client>,
+    pub(super) client_config: Config,
+    pub(super) middleware: Chain,
+    pub(super) states: Arc<States>,
+    pub(super) registry: Registry,
+    pub(super) clock: Option<TestClock>,
+}
+
+impl ServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            config: EngineConfig::default(),
+            client: None,
+            client_config: Config::new(),
+            middleware: Chain::default(),
+            states: States::default(),
+            registered: Vec::new(),
+            only: false,
+            clock: None,
+        }
+    }
+
+    /// The store's URL, as [`Config::store`] takes it. Defaults to what the environment names, else `sqlite:sancho.db`.
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.client_config = self.client_config.store(url);
+        self
+    }
+
+    /// Works on the store of this client, over its connection, instead of one of its own.
+    pub fn client(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// How many jobs run at once. Defaults to 10.
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.config.concurrency = jobs;
+        self
+    }
+
+    /// The queues to serve, most urgent first: a queue is taken from only while those before it are empty. Defaults to
+    /// `default`.
+    pub fn queues<T: Into<String>>(mut self, queues: impl IntoIterator<Item = T>) -> Self {
+        self.config.queues = queues
+            .into_iter()
+            .map(|queue| queue.into().into())
+            .collect();
+        self
+    }
+
+    /// How long a stop waits for running jobs. Defaults to 25 s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.config.shutdown_timeout = timeout;
+        self
+    }
+
+    /// How long the store takes this process for alive after its last renewal; it renews at a third of it. Its jobs start
+    /// elsewhere that long, and a third more, after it died. Defaults to 12 s; at least 300 ms.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.config.lease = lease;
+        self
+    }
+
+    /// Gives shared state to the jobs: what a `#[state] db: &T` parameter borrows.
+    pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
+        self.state_arc(Arc::new(value))
+    }
+
+    /// Gives shared state that is an `Arc` already, for instance an `Arc<dyn Mailer>`.
+    pub fn state_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Adds middleware, inside of what was added before.
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.add(middleware);
+        self
+    }
+
+    /// Serves this job besides those that are registered by themselves: for linkers where that fails.
+    pub fn register<J: Job>(mut self) -> Self {
+        self.registered.push(J::DEFINITION);
+        self
+    }
+
+    /// Serves this job, and no others but those named in the same way. For tests, where all jobs of all tests are linked
+    /// into one program.
+    pub fn only<J: Job>(mut self) -> Self {
+        self.only = true;
+        self.register::<J>()
+    }
+
+    /// Reads the time from `clock`, as the store of a test does.
+    #[doc(hidden)]
+    pub fn with_clock(mut self, clock: TestClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Checks everything that can be checked without the store.
+    ///
+    /// # Errors
+    /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
+    pub fn build(self) -> Result<Server> {
+        let config = checked(self.config)?;
+        let linked = crate::__private::JOBS
+            .iter()
+            .copied()
+            .filter(|_| !self.only);
+        let registry = Registry::new(linked.chain(self.registered)).map_err(Error::jobs)?;
+        registry.check(&self.states).map_err(Error::jobs)?;
+        let states = Arc::new(self.states);
+        Ok(Server {
+            chosen: Chosen {
+                config,
+                client: self.client,
+                client_config: self.client_config.with_states(states.clone()),
+                middleware: self.middleware,
+                states,
+                registry,
+                clock: self.clock,
+            },
+        })
+    }
+}
+
+/// The shortest lease: a renewal takes a round trip, and three must fit.
+const SHORTEST_LEASE: Duration = Duration::from_millis(300);
+
+/// The most jobs at once.
+const MOST_CONCURRENCY: usize = 100_000;
+
+fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
+    if config.concurrency == 0 || config.concurrency > MOST_CONCURRENCY {
+        let given = config.concurrency;
+        return Err(Error::config(format!(
+            "the concurrency is {given}: give a number from 1 to {MOST_CONCURRENCY}"
+        )));
+    }
+    if config.lease < SHORTEST_LEASE {
+        return Err(Error::config(format!(
+            "the lease is {:?}: give at least {SHORTEST_LEASE:?}",
+            config.lease
+        )));
+    }
+    if config.queues.is_empty() {
+        return Err(Error::config("there is no queue to serve: name one"));
+    }
+    if config.queues.iter().any(|queue| queue.is_empty()) {
+        return Err(Error::config("a queue's name is empty"));
+    }
+    let mut seen = std::collections::HashSet::new();
+    config.queues.retain(|queue| seen.insert(queue.clone()));
+    Ok(config)
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

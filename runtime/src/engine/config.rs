@@ -1,0 +1,60 @@
+//! What an engine is set to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::job::{Timestamp, backoff};
+use crate::store::{Effect, TimedSet};
+
+/// What an engine is set to.
+#[derive(Clone, Debug)]
+pub(super) struct EngineConfig {
+    /// How many jobs run at once. Defaults to 10.
+    pub(super) concurrency: usize,
+    /// The queues, most urgent first. Defaults to `default`.
+    pub(super) queues: Vec<Arc<str>>,
+    /// How long a stop waits for running jobs. Defaults to 25 s.
+    pub(super) shutdown_timeout: Duration,
+    /// How long the store takes this process for alive after a renewal; renewed at a third of it. Defaults to 12 s.
+    pub(super) lease: Duration,
+    /// How often a job with `retry = true` is tried again. Defaults to 25.
+    pub(super) max_retries: u32,
+    /// What the dead set keeps.
+    pub(super) dead_set: DeadSet,
+}
+
+/// What the dead set keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeadSet {
+    /// One more than it keeps, as in Sidekiq. Defaults to 10,000.
+    pub(super) max_jobs: u64,
+    /// For how long. Defaults to 180 days.
+    pub(super) timeout: Duration,
+}
+
+impl DeadSet {
+    /// The effect that brings the dead set within its bounds.
+    pub(super) fn trim(self, now: Timestamp) -> Effect {
+        Effect::Trim {
+            set: TimedSet::Dead,
+            before: now.before(self.timeout),
+            keep: self.max_jobs.saturating_sub(1),
+        }
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 10,
+            queues: vec!["default".into()],
+            shutdown_timeout: Duration::from_secs(25),
+            lease: Duration::from_secs(12),
+            max_retries: backoff::DEFAULT_RETRIES,
+            dead_set: DeadSet {
+                max_jobs: 10_000,
+                timeout: Duration::from_secs(180 * 24 * 60 * 60),
+            },
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Running one job, from its bytes to the transaction that settles it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::finish::{self, Finished};
+use super::middleware::{Execution, Next};
+use crate::job::panic::Caught;
+use crate::job::payload::Record;
+use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome};
+use crate::store::{ClaimId, Claimed, Tx};
+
+/// What came of an execution.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) claim: ClaimId,
+    pub(super) tx: Tx,
+    pub(super) took: Duration,
+}
+
+/// Runs a claimed job. Dropping the future gives the execution up; its claim stays.
+pub(super) async fn execute(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    cancelled: CancellationToken,
+) -> Executed {
+    let start = Instant::now();
+    let (record, definition, ending) = match Record::parse(claimed.payload.clone()) {
+        Err(malformed) => (None, None, Ending::Failed(Failure::malformed(&malformed))),
+        Ok(record) => {
+            let definition = engine.registry.get(record.class());
+            let ending = match definition {
+                Some(definition) => run(engine, claimed, &record, definition, cancelled).await,
+                None => Ending::Failed(Failure::unknown_class(record.class())),
+            };
+            (Some(record), definition, ending)
+        }
+    };
+    let took = start.elapsed();
+    log(claimed, record.as_ref(), &ending, took);
+    let finished = Finished {
+        claim: claim.clone(),
+        claimed,
+        record: record.as_ref(),
+        definition,
+    };
+    Executed {
+        tx: finish::transaction(engine, finished, &ending),
+        claim,
+        took,
+    }
+}
+
+async fn run(
+    engine: &Engine,
+    claimed: &Claimed,
+    record: &Record,
+    definition: &'static Definition,
+    cancelled: CancellationToken,
+) -> Ending {
+    tracing::debug!(jid = %record.jid(), class = record.class(), queue = &*claimed.queue, "start");
+    let context = context(engine, claimed, record, &cancelled);
+    let call = Call::new(
+        record.args().clone(),
+        engine.states.clone(),
+        context.clone(),
+    );
+    let execution = Execution {
+        record,
+        context: &context,
+    };
+    let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
+    let result = match definition.timeout {
+        None => job.await,
+        Some(limit) => match tokio::time::timeout(limit, job).await {
+            Ok(result) => result,
+            Err(_) => {
+                cancelled.cancel();
+                Err(Failure::timed_out(limit))
+            }
+        },
+    };
+    match result {
+        Ok(outcome) => Ending::Returned(outcome),
+        Err(failure) => Ending::Failed(failure),
+    }
+}
+
+fn context(
+    engine: &Engine,
+    claimed: &Claimed,
+    record: &Record,
+    cancelled: &CancellationToken,
+) -> Context {
+    Context::new(ContextParts {
+        jid: record.jid().clone(),
+        queue: claimed.queue.clone(),
+        attempt: record
+            .retry_count()
+            .map_or(1, |count| count.saturating_add(2)),
+        recoveries: record.recoveries().map_or(0, |recoveries| recoveries.count),
+        tags: record.tags().to_vec(),
+        stopping: engine.stopping.clone(),
+        cancelled: cancelled.clone(),
+    })
+}
+
+fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Duration) {
+    let (jid, class) = record.map_or(("", ""), |record| (record.jid().as_str(), record.class()));
+    let queue = &*claimed.queue;
+    let elapsed_ms = took.as_secs_f64() * 1e3;
+    match ending {
+        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
+        Ending::Returned(outcome) => {
+            tracing::info!(jid, class, queue, elapsed_ms, ?outcome, "done")
+        }
+        Ending::Failed(failure) => {
+            tracing::warn!(
+                jid,
+                class,
+                queue,
+                elapsed_ms,
+                error_class = failure.class,
+                "fail: {}",
+                failure.message
+            );
+        }
+        Ending::HandedBack | Ending::Lost => {}
+    }
+}
+
+/// A job in a slot.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) claim: ClaimId,
+    pub(super) claimed: Claimed,
+    pub(super) cancelled: CancellationToken,
+    pub(super) task: tokio::task::AbortHandle,
+}
+
+/// Starts a job on a task of its own.
+pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
+    let cancelled = CancellationToken::new();
+    let work = {
+        let (engine, claim, claimed, cancelled) = (
+            engine.clone(),
+            claim.clone(),
+            claimed.clone(),
+            cancelled.clone(),
+        );
+        async move {
+            let executed = execute(&engine, claim, &claimed, cancelled).await;
+            engine.endings.push(executed);
+        }
+    };
+    let task = engine.tasks.spawn(work).abort_handle();
+    Running {
+        claim,
+        claimed,
+        cancelled,
+        task,
+    }
+}

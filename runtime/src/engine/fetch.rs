@@ -1,0 +1,328 @@
+//! The loop that keeps the slots full: what ended is committed and what is free is claimed, in one round trip.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::Engine;
+use super::execute::{self, Executed, Running};
+use super::finish::{self, Finished};
+use super::pace::Pace;
+use super::session::{Claims, Turn};
+use super::shutdown::Stop;
+use crate::job::Ending;
+use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Source, Tx, TxResult};
+
+/// How long it sleeps at most while it has free slots: a belt for wake-ups that are lost.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The waits before a transaction that the store could not apply is tried again: doubled from the first to the last.
+const FAILED_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// How long an aborted job may take until nothing of it runs any more.
+const ABORT_GRACE: Duration = Duration::from_secs(1);
+
+pub(super) struct Fetch {
+    engine: Arc<Engine>,
+    sources: Vec<Source>,
+    interest: Interest,
+    /// Claimed and not started, oldest first.
+    ahead: VecDeque<(ClaimId, Claimed)>,
+    running: HashMap<ClaimId, Running>,
+    /// Ended, and not to be committed: each keeps its claim and its slot.
+    failed: Vec<Failed>,
+    /// Ended, and to be committed with the next turn.
+    pending: Vec<Pending>,
+    pace: Pace,
+    /// Whether the queues may have more than was claimed.
+    hungry: bool,
+    unusable: Vec<Arc<str>>,
+}
+
+/// A transaction that settles a claim.
+struct Pending {
+    claim: ClaimId,
+    tx: Tx,
+    /// How long it waited before this try, if the store could not apply it before.
+    wait: Option<Duration>,
+}
+
+/// One that the store could not apply.
+struct Failed {
+    pending: Pending,
+    due: Instant,
+}
+
+impl Fetch {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        let sources = engine
+            .config
+            .queues
+            .iter()
+            .map(|queue| Source {
+                queue: queue.clone(),
+                share: 0,
+            })
+            .collect();
+        Self {
+            engine,
+            sources,
+            interest: Interest::queues(),
+            ahead: VecDeque::new(),
+            running: HashMap::new(),
+            failed: Vec::new(),
+            pending: Vec::new(),
+            pace: Pace::new(),
+            hungry: true,
+            unusable: Vec::new(),
+        }
+    }
+
+    /// Runs until the server stops; then hands back what was not started and waits for what runs, until all of it has ended
+    /// or the time for it is over, and hands the rest back.
+    pub(super) async fn run(mut self, stop: Arc<Stop>) {
+        while !stop.begun.is_cancelled() {
+            self.step(&stop).await;
+        }
+        self.hand_back_ahead().await;
+        let _ = timeout_at(stop.deadline(), self.drain()).await;
+        self.interrupt().await;
+    }
+
+    async fn step(&mut self, stop: &Stop) {
+        self.fill_slots();
+        let ended = self.engine.endings.gather(self.running.len()).await;
+        let limit = if self.hungry {
+            self.room(ended.len())
+        } else {
+            0
+        };
+        self.collect(ended);
+        if self.pending.is_empty() && limit == 0 {
+            self.rest(stop).await;
+        } else {
+            self.turn(limit).await;
+        }
+    }
+
+    fn fill_slots(&mut self) {
+        while self.busy() < self.engine.config.concurrency
+            && let Some((claim, claimed)) = self.ahead.pop_front()
+        {
+            let running = execute::start(&self.engine, claim.clone(), claimed);
+            self.running.insert(claim, running);
+        }
+    }
+
+    /// The slots in use: by jobs that run, and by those whose end could not be committed.
+    fn busy(&self) -> usize {
+        self.running.len() + self.failed.len()
+    }
+
+    /// How many to claim, where so many more have ended.
+    fn room(&mut self, ended: usize) -> usize {
+        let slots = self.engine.config.concurrency;
+        let busy = self.busy().saturating_sub(ended) + self.ahead.len();
+        (slots + self.pace.ahead(slots))
+            .saturating_sub(busy)
+            .min(MAX_CLAIM)
+    }
+
+    /// What is to be committed next: what has ended, and what could not be committed and is due again. An end of a job that is
+    /// not held any more, since it was given up, is dropped.
+    fn collect(&mut self, ended: Vec<Executed>) {
+        for Executed { claim, tx, took } in ended {
+            if let Some(running) = self.running.remove(&claim) {
+                self.pace.ended(took, running.claimed.payload.len());
+                self.pending.push(Pending {
+                    claim,
+                    tx,
+                    wait: None,
+                });
+            }
+        }
+        if !self.failed.is_empty() {
+            let now = Instant::now();
+            self.pending.extend(
+                self.failed
+                    .extract_if(.., |failed| failed.due <= now)
+                    .map(|failed| failed.pending),
+            );
+        }
+    }
+
+    /// A turn. What is pending stays so until there is an answer, so that nothing is lost where this is cut off.
+    async fn turn(&mut self, limit: usize) {
+        let txs: Vec<_> = self
+            .pending
+            .iter()
+            .map(|pending| pending.tx.clone())
+            .collect();
+        let Turn { results, claimed } = self.engine.session.turn(&txs, &self.sources, limit).await;
+        for (pending, result) in std::mem::take(&mut self.pending).into_iter().zip(results) {
+            self.settle(pending, result);
+        }
+        match claimed {
+            None => {}
+            Some(Claims::Evicted) => self.give_up_all(),
+            Some(Claims::Taken {
+                owner,
+                jobs,
+                unusable_queues,
+            }) => {
+                self.hungry = jobs.len() >= limit;
+                self.ahead.extend(jobs.into_iter().map(|job| {
+                    (
+                        ClaimId {
+                            owner: owner.clone(),
+                            token: job.token,
+                        },
+                        job,
+                    )
+                }));
+                self.report(unusable_queues);
+            }
+        }
+    }
+
+    fn settle(&mut self, pending: Pending, result: TxResult) {
+        match result {
+            TxResult::Applied => {}
+            TxResult::Refused { .. } => {
+                tracing::warn!(claim = ?pending.claim, "a late result was refused: this process was taken for dead, the job was given to another");
+            }
+            TxResult::Failed { error } => {
+                let (first, longest) = FAILED_WAITS;
+                let wait = match pending.wait {
+                    Some(wait) => (wait * 2).min(longest),
+                    None => {
+                        tracing::error!(claim = ?pending.claim, %error, "the store could not take a result, it keeps its slot and is tried again: {error}");
+                        first
+                    }
+                };
+                self.failed.push(Failed {
+                    pending: Pending {
+                        wait: Some(wait),
+                        ..pending
+                    },
+                    due: Instant::now() + wait,
+                });
+            }
+        }
+    }
+
+    /// Says once which queues cannot be read, and once when that changes.
+    fn report(&mut self, unusable: Vec<Arc<str>>) {
+        if unusable != self.unusable {
+            tracing::error!(queues = ?unusable, "queues that cannot be read (their keys hold something else); the others are served");
+            self.unusable = unusable;
+        }
+    }
+
+    /// The owner was evicted: everything it held is, or will be, run by others.
+    fn give_up_all(&mut self) {
+        for running in self.running.drain().map(|(_, running)| running) {
+            running.cancelled.cancel();
+            running.task.abort();
+        }
+        self.ahead.clear();
+        self.pending.clear();
+        self.failed.clear();
+        self.hungry = true;
+    }
+
+    /// Waits for something to do.
+    async fn rest(&mut self, stop: &Stop) {
+        let hungry = self.room(0) > 0;
+        if self.running.is_empty() {
+            self.pace.idle();
+        }
+        let engine = &self.engine;
+        let due = self.failed.iter().map(|failed| failed.due).min();
+        tokio::select! {
+            () = engine.endings.arrived() => {}
+            () = engine.evicted.notified() => self.give_up_all(),
+            () = stop.begun.cancelled() => {}
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            () = engine.wait(&self.interest, LONGEST_SLEEP), if hungry => self.hungry = true,
+        }
+    }
+
+    /// Prefetched jobs that were not started go back first: others can run them meanwhile.
+    async fn hand_back_ahead(&mut self) {
+        let ahead: Vec<_> = std::mem::take(&mut self.ahead).into();
+        self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed)));
+        if !self.pending.is_empty() {
+            self.turn(0).await;
+        }
+    }
+
+    async fn drain(&mut self) {
+        while self.busy() > 0 || !self.pending.is_empty() {
+            let ended = self.engine.endings.gather(self.running.len()).await;
+            self.collect(ended);
+            if !self.pending.is_empty() {
+                self.turn(0).await;
+                continue;
+            }
+            let due = self.failed.iter().map(|failed| failed.due).min();
+            tokio::select! {
+                () = self.engine.endings.arrived() => {}
+                () = self.engine.evicted.notified() => self.give_up_all(),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+        }
+    }
+
+    /// Gives up what still runs, and hands it back once nothing of it runs any more.
+    async fn interrupt(&mut self) {
+        if self.busy() == 0 && self.pending.is_empty() {
+            return;
+        }
+        for running in self.running.values() {
+            running.cancelled.cancel();
+            running.task.abort();
+        }
+        self.engine.tasks.close();
+        let _ = timeout(ABORT_GRACE, self.engine.tasks.wait()).await;
+        // Some may have ended while they were being stopped.
+        let ended = self.engine.endings.gather(0).await;
+        self.collect(ended);
+        self.pending
+            .extend(self.failed.drain(..).map(|failed| failed.pending));
+        let mut left: Vec<_> = self.running.drain().map(|(_, running)| running).collect();
+        left.sort_by(|a, b| a.claim.cmp(&b.claim));
+        if !left.is_empty() {
+            tracing::info!(
+                jobs = left.len(),
+                "handed {} unfinished jobs back to their queues",
+                left.len()
+            );
+        }
+        self.hand_back(
+            left.iter()
+                .map(|running| (&running.claim, &running.claimed)),
+        );
+        self.turn(0).await;
+    }
+
+    /// Adds what puts these back, from last to first, each to the head of its queue: so they stand in their order in the end.
+    fn hand_back<'a>(&mut self, jobs: impl DoubleEndedIterator<Item = (&'a ClaimId, &'a Claimed)>) {
+        for (claim, claimed) in jobs.rev() {
+            let finished = Finished {
+                claim: claim.clone(),
+                claimed,
+                record: None,
+                definition: None,
+            };
+            let tx = finish::transaction(&self.engine, finished, &Ending::HandedBack);
+            self.pending.push(Pending {
+                claim: claim.clone(),
+                tx,
+                wait: None,
+            });
+        }
+    }
+}

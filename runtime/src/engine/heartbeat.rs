@@ -1,0 +1,63 @@
+//! Renewing the lease.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::recover::Orphan;
+use crate::store::{ClaimId, Claimed};
+
+/// A lease lasts three beats, so two may be missed.
+const BEATS_PER_LEASE: u32 = 3;
+
+pub(super) struct Heartbeat {
+    engine: Arc<Engine>,
+    orphans: mpsc::Sender<Orphan>,
+}
+
+impl Heartbeat {
+    pub(super) fn new(engine: Arc<Engine>, orphans: mpsc::Sender<Orphan>) -> Self {
+        Self { engine, orphans }
+    }
+
+    /// Runs until the process has left, which is later than when it begins to stop: its jobs are still running.
+    pub(super) async fn run(self, left: CancellationToken) {
+        let beat = self.engine.config.lease / BEATS_PER_LEASE;
+        let mut ticks = interval_at(tokio::time::Instant::now() + beat, beat);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let work = async {
+            loop {
+                ticks.tick().await;
+                self.step().await;
+            }
+        };
+        left.run_until_cancelled(work).await;
+    }
+
+    async fn step(&self) {
+        let beat = self.engine.session.beat().await;
+        self.engine.clock.set(beat.renewed.now);
+        if beat.evicted {
+            self.engine.evicted.notify_one();
+        }
+        let unknown = beat
+            .unknown
+            .into_iter()
+            .map(|(claim, claimed): (ClaimId, Claimed)| Orphan::Claim(claim, claimed));
+        for orphan in beat
+            .renewed
+            .expired
+            .into_iter()
+            .map(Orphan::Owner)
+            .chain(unknown)
+        {
+            // A full channel means that recovery is busy; the next beat names what is left again.
+            if let Err(error) = self.orphans.try_send(orphan) {
+                tracing::debug!(%error, "recovery is busy");
+            }
+        }
+    }
+}

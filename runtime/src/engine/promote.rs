@@ -1,0 +1,141 @@
+//! Moving due entries of the schedule and the retry set into their queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::insist::CommitLane;
+use crate::job::Timestamp;
+use crate::job::payload::{Edit, splice};
+use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx};
+
+/// How many entries are read and moved at once.
+const PAGE: usize = 500;
+
+/// How long it sleeps at most, whatever it knows: a belt for wake-ups that are lost.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+
+/// How long it rests between two looks that found nothing, so that a stream of pushes for later is not a stream of looks.
+const REST: Duration = Duration::from_millis(5);
+
+/// The sets that are promoted from. They take turns, so that a full retry set does not hold up the schedule.
+const SETS: [TimedSet; 2] = [TimedSet::Retry, TimedSet::Schedule];
+
+pub(super) struct Promote {
+    engine: Arc<Engine>,
+    lane: CommitLane,
+    interest: Interest,
+}
+
+/// What a step has seen.
+struct Step {
+    /// Whether a page was full, so that there may be more that is due.
+    more: bool,
+    /// When the next entry is due.
+    next: Option<Timestamp>,
+}
+
+impl Promote {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            lane: CommitLane::new(),
+            interest: Interest::timed(),
+        }
+    }
+
+    /// Runs until the server stops. A step that is cut off has moved each entry wholly or not at all.
+    pub(super) async fn run(mut self, stopping: CancellationToken) {
+        let work = async {
+            loop {
+                let step = self.step().await;
+                if !step.more {
+                    self.sleep(step.next).await;
+                }
+            }
+        };
+        stopping.run_until_cancelled(work).await;
+    }
+
+    async fn step(&mut self) -> Step {
+        let mut step = Step {
+            more: false,
+            next: None,
+        };
+        for set in SETS {
+            let now = self.engine.clock.now();
+            let store = self.engine.store.as_ref();
+            let due = self.engine.away.insist(|| store.due(set, now, PAGE)).await;
+            step.more |= due.entries.len() == PAGE;
+            step.next = [step.next, due.next].into_iter().flatten().min();
+            if !due.entries.is_empty() {
+                let txs = due
+                    .entries
+                    .iter()
+                    .map(|entry| promotion(set, &entry.payload, now))
+                    .collect();
+                self.lane.commit(store, &self.engine.away, txs).await;
+            }
+        }
+        step
+    }
+
+    async fn sleep(&self, next: Option<Timestamp>) {
+        let now = self.engine.clock.now();
+        let until_next = next.map_or(LONGEST_SLEEP, |next| next.since(now));
+        if until_next <= REST {
+            tokio::time::sleep(until_next).await;
+            return;
+        }
+        tokio::time::sleep(REST).await;
+        let timeout = until_next.min(LONGEST_SLEEP) - REST;
+        self.engine.wait(&self.interest, timeout).await;
+    }
+}
+
+/// Moves one entry; another process that was faster makes it do nothing. An entry that is no job goes to the dead set,
+/// so that it does not stand at the head of the page for ever.
+fn promotion(set: TimedSet, payload: &Bytes, now: Timestamp) -> Tx {
+    let enqueued_at = Edit::integer("enqueued_at", now.as_millis());
+    let (payload_then, place) = match (
+        queue_of(payload),
+        splice(payload, &[enqueued_at, Edit::Remove("at")]),
+    ) {
+        (Some(name), Some(promoted)) => (
+            promoted.into(),
+            Place::Queue {
+                name,
+                end: End::Tail,
+            },
+        ),
+        _ => (
+            payload.clone(),
+            Place::Timed {
+                set: TimedSet::Dead,
+                at: now,
+            },
+        ),
+    };
+    let contains = Guard::Contains(set, payload.clone());
+    Tx::when(
+        contains,
+        vec![
+            Effect::Put(payload_then, place),
+            Effect::Take(set, payload.clone()),
+        ],
+    )
+}
+
+fn queue_of(payload: &[u8]) -> Option<Arc<str>> {
+    #[derive(Deserialize)]
+    struct Queue {
+        #[serde(default)]
+        queue: Option<Arc<str>>,
+    }
+    let Queue { queue } = serde_json::from_slice(payload).ok()?;
+    Some(queue.unwrap_or_else(|| "default".into()))
+}

@@ -1,0 +1,203 @@
+//! The server: the duties put together, started and stopped.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Engine;
+use super::builder::{Chosen, ServerBuilder};
+use super::clock::Clock;
+use super::endings::Endings;
+use super::fetch::Fetch;
+use super::heartbeat::Heartbeat;
+use super::insist::Away;
+use super::promote::Promote;
+use super::recover::{self, Recover};
+use super::session::Session;
+use super::shutdown::{LEAVE_GRACE, Stop};
+use crate::client::{Client, default};
+use crate::job::panic;
+use crate::{Error, Result, layers};
+
+/// A worker: fetches jobs and runs them, in any program that has a tokio runtime.
+///
+/// ```no_run
+/// # async fn run() -> sancho::Result<()> {
+/// use sancho::runtime::Server;
+///
+/// let server = Server::builder().queues(["critical", "default"]).concurrency(50).build()?;
+/// server.run_until(async { _ = tokio::signal::ctrl_c().await }).await
+/// # }
+/// ```
+pub struct Server {
+    pub(super) chosen: Chosen,
+}
+
+impl Server {
+    /// Begins to describe a server.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    /// Runs until `shutdown` completes; then stops: claims nothing more, tells running jobs
+    /// ([`Context::stopping`](crate::Context::stopping)), waits for them up to the shutdown timeout, and hands what is
+    /// unfinished back to the head of its queue. Returns within that timeout and 3 s.
+    ///
+    /// # Errors
+    /// A store that cannot be used or reached at the start. Once it runs, a store that goes away is waited for.
+    ///
+    /// # Cancel safety
+    /// Dropped, it leaves its jobs to be taken over when its lease has run out, as if the process had died.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        panic::remember_places();
+        let client = self.client().await?;
+        let engine = Arc::new(self.engine(&client));
+        let renewed = engine.session.start().await.map_err(|error| {
+            Error::store(format!("{error}; check that it is running, or name another with --store, SANCHO_STORE or REDIS_URL"), error)
+        })?;
+        engine.clock.set(renewed.now);
+        tracing::info!(
+            jobs = engine.registry.jobs().len(), concurrency = engine.config.concurrency, queues = ?engine.config.queues,
+            "sancho serves {} jobs", engine.registry.jobs().len()
+        );
+        let duties = Duties::start(&engine);
+        shutdown.await;
+        duties.stop(&engine).await;
+        Ok(())
+    }
+
+    /// Runs until the process ends.
+    ///
+    /// # Errors
+    /// Those of [`Server::run_until`].
+    pub async fn run(self) -> Result<()> {
+        self.run_until(std::future::pending()).await
+    }
+
+    async fn client(&self) -> Result<Client> {
+        let client = match &self.chosen.client {
+            Some(client) => client.clone(),
+            None => Client::connect(self.chosen.client_config.clone()).await?,
+        };
+        default::offer(&client);
+        Ok(client)
+    }
+
+    fn engine(self, client: &Client) -> Engine {
+        let Chosen {
+            config,
+            registry,
+            middleware,
+            clock,
+            states,
+            ..
+        } = self.chosen;
+        let (store, away) = (client.store().clone(), Arc::new(Away::default()));
+        Engine {
+            session: Session::new(store.clone(), away.clone(), config.lease),
+            config,
+            store,
+            away,
+            clock: Clock::new(clock),
+            registry,
+            states,
+            middleware,
+            layers: layers::standard(),
+            endings: Endings::default(),
+            tasks: TaskTracker::new(),
+            evicted: Notify::new(),
+            stopping: CancellationToken::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("config", &self.chosen.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tasks of a server. Dropping them ends them.
+struct Duties {
+    stop: Arc<Stop>,
+    left: CancellationToken,
+    fetch: Task,
+    others: Vec<Task>,
+}
+
+impl Duties {
+    fn start(engine: &Arc<Engine>) -> Self {
+        let stop = Arc::new(Stop::new(
+            engine.stopping.clone(),
+            engine.config.shutdown_timeout,
+        ));
+        let left = CancellationToken::new();
+        let (orphans, waiting) = mpsc::channel(recover::MAX_WAITING);
+        let others = vec![
+            Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
+            Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
+            Task::spawn(Promote::new(engine.clone()).run(stop.begun.clone())),
+        ];
+        let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
+        Self {
+            stop,
+            left,
+            fetch,
+            others,
+        }
+    }
+
+    async fn stop(mut self, engine: &Engine) {
+        tracing::info!(
+            "stopping: waiting up to {:?} for running jobs",
+            engine.config.shutdown_timeout
+        );
+        self.stop.begin();
+        let gone_by = self.stop.deadline() + LEAVE_GRACE;
+        let orderly = timeout_at(gone_by, async {
+            self.fetch.ended().await;
+            self.left.cancel();
+            for task in &mut self.others {
+                task.ended().await;
+            }
+            engine.session.leave().await
+        });
+        match orderly.await {
+            Ok(Ok(())) => tracing::info!("stopped"),
+            Ok(Err(error)) => tracing::warn!(%error, "stopped, without telling the store: {error}"),
+            Err(_) => tracing::warn!(
+                "stopped before everything was handed back: what is left is recovered when the lease has run out"
+            ),
+        }
+    }
+}
+
+/// A task that ends when this is dropped.
+struct Task(JoinHandle<()>);
+
+impl Task {
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+
+    async fn ended(&mut self) {
+        if let Err(error) = (&mut self.0).await {
+            tracing::error!(%error, "a duty of the server ended by itself: {error}");
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,45 @@
+//! Jobs that are not async, on the blocking pool.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Failure, Outcome, panic};
+
+/// How many blocking jobs run in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many blocking jobs run in this process, those that were given up included.
+pub(crate) fn running() -> usize {
+    RUNNING.load(Ordering::Acquire)
+}
+
+/// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can.
+pub async fn blocking(
+    job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
+) -> Result<Outcome, Failure> {
+    let counted = Counted::new();
+    let work = tokio::task::spawn_blocking(move || {
+        let _counted = counted;
+        // Caught on this thread, which knows where it panicked.
+        panic::caught(job).and_then(|result| result)
+    });
+    match work.await {
+        Ok(result) => result,
+        // Panics are caught, so the pool is being shut down.
+        Err(error) => Err(Failure::panicked(&error.to_string(), None)),
+    }
+}
+
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        RUNNING.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,37 @@
+//! How an execution came to an end.
+
+use super::{Failure, Outcome};
+
+/// How an execution came to an end: what the job returned, or what became of it.
+#[derive(Debug)]
+pub enum Ending {
+    /// The job returned.
+    Returned(Outcome),
+    /// It failed: an error, a panic, a timeout, arguments that are not its own, an unknown class.
+    Failed(Failure),
+    /// The process stopped before it was done, or before it began.
+    HandedBack,
+    /// The process that held it died.
+    Lost,
+}
+
+impl Ending {
+    /// Whether something ran to an end, so that it counts as processed.
+    #[must_use]
+    pub fn is_processed(&self) -> bool {
+        match self {
+            Self::Returned(outcome) => !matches!(outcome, Outcome::Interrupted),
+            Self::Failed(_) => true,
+            Self::HandedBack | Self::Lost => false,
+        }
+    }
+
+    /// Whether it counts as failed.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(_) | Self::Returned(Outcome::Retry(_) | Outcome::Dead(_))
+        )
+    }
+}

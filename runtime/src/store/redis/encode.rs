@@ -1,0 +1,280 @@
+//! From a batch to the keys and arguments of `commit.lua`.
+
+use std::collections::HashMap;
+
+use fred::bytes::Bytes;
+use fred::types::Value;
+
+use super::keys::{Keys, day};
+use crate::job::Timestamp;
+use crate::store::{Batch, ClaimId, Effect, End, Guard, Members, Place, RECEIPT_TTL, Stat, Tx};
+
+/// The keys and arguments of a script.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    pub(super) keys: Vec<Bytes>,
+    pub(super) args: Vec<Value>,
+}
+
+pub(super) fn commit(batch: &Batch, names: &Keys, now: Timestamp) -> Encoded {
+    let mut encoder = Encoder {
+        names,
+        day: day(now),
+        keys: Vec::new(),
+        types: String::new(),
+        index: HashMap::new(),
+        profiles: Vec::new(),
+        args: Vec::with_capacity(batch.txs.len() * 2 + 16),
+        groups: 0,
+        claims: 0,
+    };
+    encoder.key(names.receipt(&batch.lane), 's');
+    let mut txs = &batch.txs[..];
+    while let [tx, rest @ ..] = txs {
+        txs = match ends(tx) {
+            Some(_) => encoder.group(txs),
+            None => {
+                encoder.transaction(tx);
+                rest
+            }
+        };
+    }
+    encoder.finish(batch.seq)
+}
+
+struct Encoder<'a> {
+    names: &'a Keys,
+    day: String,
+    keys: Vec<Bytes>,
+    types: String,
+    index: HashMap<Bytes, i64>,
+    /// The counts that a transaction may bring about; few are ever different.
+    profiles: Vec<Vec<(Stat, u64)>>,
+    args: Vec<Value>,
+    groups: i64,
+    /// A key of claims that the batch ends, or 0.
+    claims: i64,
+}
+
+/// The claim of a transaction that only ends it.
+fn ends(tx: &Tx) -> Option<&ClaimId> {
+    match (&tx.when[..], &tx.then[..]) {
+        ([Guard::Holds(held)], [Effect::Release(released), counts @ ..])
+            if held == released
+                && tx.otherwise.is_empty()
+                && counts
+                    .iter()
+                    .all(|effect| matches!(effect, Effect::Count(..))) =>
+        {
+            Some(held)
+        }
+        _ => None,
+    }
+}
+
+impl Encoder<'_> {
+    /// Ends that follow each other, of one owner and with the same counts, are one group; gives what comes after them.
+    fn group<'t>(&mut self, txs: &'t [Tx]) -> &'t [Tx] {
+        let like = |tx: &Tx| ends(tx).map(|claim| claim.owner.clone());
+        let owner = like(&txs[0]);
+        let counts = &txs[0].then[1..];
+        let count = txs
+            .iter()
+            .take_while(|tx| like(tx) == owner && tx.then[1..] == *counts)
+            .count();
+        let Some(claim) = ends(&txs[0]) else {
+            return txs;
+        };
+        let claims = self.key(self.names.claims(&claim.owner), 'h');
+        self.claims = claims;
+        let profile = self.profile(&txs[0].then);
+        self.groups += 1;
+        self.args
+            .extend([text("G"), claims.into(), profile.into(), size(count)]);
+        let (group, rest) = txs.split_at(count);
+        self.args.extend(
+            group
+                .iter()
+                .filter_map(ends)
+                .map(|claim| integer(claim.token.as_number())),
+        );
+        rest
+    }
+
+    fn transaction(&mut self, tx: &Tx) {
+        let counts = |effects: &[Effect]| {
+            effects
+                .iter()
+                .filter(|effect| matches!(effect, Effect::Count(..)))
+                .count()
+        };
+        let (profile, other) = (self.profile(&tx.then), self.profile(&tx.otherwise));
+        self.groups += 1;
+        self.args.extend([
+            text("T"),
+            profile.into(),
+            other.into(),
+            size(tx.when.len()),
+            size(tx.then.len() - counts(&tx.then)),
+            size(tx.otherwise.len() - counts(&tx.otherwise)),
+        ]);
+        for guard in &tx.when {
+            self.guard(guard);
+        }
+        for effect in tx.then.iter().chain(&tx.otherwise) {
+            self.effect(effect);
+        }
+    }
+
+    fn guard(&mut self, guard: &Guard) {
+        let args = match guard {
+            Guard::Holds(ClaimId { owner, token }) => {
+                let claims = self.key(self.names.claims(owner), 'h');
+                self.claims = claims;
+                [text("h"), claims.into(), integer(token.as_number())]
+            }
+            Guard::Contains(set, payload) => [
+                text("c"),
+                self.key(self.names.timed(*set), 'z').into(),
+                Value::Bytes(payload.clone()),
+            ],
+        };
+        self.args.extend(args);
+    }
+
+    fn effect(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Put(payload, Place::Queue { name, end }) => {
+                let queue = self.key(self.names.queue(name), 'l');
+                let queues = self.key(self.names.members(Members::Queues), 't');
+                let op = match end {
+                    End::Tail => "l",
+                    End::Head => "r",
+                };
+                self.args.extend([
+                    text(op),
+                    queue.into(),
+                    Value::Bytes(payload.clone()),
+                    queues.into(),
+                    name.to_string().into(),
+                ]);
+            }
+            Effect::Put(payload, Place::Timed { set, at }) => {
+                let key = self.key(self.names.timed(*set), 'z');
+                self.args.extend([
+                    text("z"),
+                    key.into(),
+                    at.to_string().into(),
+                    Value::Bytes(payload.clone()),
+                ]);
+            }
+            Effect::Take(set, payload) => {
+                let key = self.key(self.names.timed(*set), 'z');
+                self.args
+                    .extend([text("x"), key.into(), Value::Bytes(payload.clone())]);
+            }
+            Effect::Release(ClaimId { owner, token }) => {
+                let key = self.key(self.names.claims(owner), 'h');
+                self.args
+                    .extend([text("d"), key.into(), integer(token.as_number())]);
+            }
+            Effect::Join(set, member) => {
+                let key = self.key(self.names.members(*set), 't');
+                self.args
+                    .extend([text("j"), key.into(), member.to_string().into()]);
+            }
+            Effect::Leave(set, member) => {
+                let key = self.key(self.names.members(*set), 't');
+                self.args
+                    .extend([text("k"), key.into(), member.to_string().into()]);
+            }
+            Effect::Trim { set, before, keep } => {
+                let key = self.key(self.names.timed(*set), 'z');
+                self.args.extend([
+                    text("t"),
+                    key.into(),
+                    before.to_string().into(),
+                    integer(*keep),
+                ]);
+            }
+            // Summed over the batch: see `profile`.
+            Effect::Count(..) => {}
+        }
+    }
+
+    /// The number of the profile with the counts of these effects; 0 where there are none.
+    fn profile(&mut self, effects: &[Effect]) -> i64 {
+        let counts: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| {
+                if let Effect::Count(stat, n) = effect {
+                    Some((*stat, *n))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if counts.is_empty() {
+            return 0;
+        }
+        let known = self.profiles.iter().position(|known| *known == counts);
+        let index = known.unwrap_or_else(|| {
+            self.profiles.push(counts);
+            self.profiles.len() - 1
+        });
+        i64::try_from(index + 1).unwrap_or(i64::MAX)
+    }
+
+    /// The number of a key, from 1.
+    fn key(&mut self, key: Bytes, kind: char) -> i64 {
+        if let Some(index) = self.index.get(&key) {
+            return *index;
+        }
+        self.keys.push(key.clone());
+        self.types.push(kind);
+        let index = i64::try_from(self.keys.len()).unwrap_or(i64::MAX);
+        self.index.insert(key, index);
+        index
+    }
+
+    fn finish(mut self, seq: u64) -> Encoded {
+        let mut profiles = Vec::new();
+        let all = std::mem::take(&mut self.profiles);
+        let count = size(all.len());
+        for counts in all {
+            profiles.push(size(counts.len()));
+            for (stat, n) in counts {
+                let day = self.day.clone();
+                let total = self.key(self.names.counter(stat, None), 's');
+                let daily = self.key(self.names.counter(stat, Some(&day)), 's');
+                profiles.extend([total.into(), daily.into(), integer(n)]);
+            }
+        }
+        let mut args = vec![
+            Value::from(self.types),
+            integer(seq),
+            Value::from(i64::try_from(RECEIPT_TTL.as_millis()).unwrap_or(i64::MAX)),
+            self.claims.into(),
+            count,
+            self.groups.into(),
+        ];
+        args.extend(profiles);
+        args.extend(self.args);
+        Encoded {
+            keys: self.keys,
+            args,
+        }
+    }
+}
+
+fn text(text: &'static str) -> Value {
+    Value::from_static_str(text)
+}
+
+fn integer(n: u64) -> Value {
+    Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn size(n: usize) -> Value {
+    integer(n as u64)
+}

@@ -1,0 +1,59 @@
+//! The names of keys: Sidekiq's own, and ours below `sancho:`.
+
+use fred::bytes::Bytes;
+
+use crate::job::Timestamp;
+use crate::store::{Lane, Members, Owner, Stat, TimedSet};
+
+/// Names keys, with a prefix that is mostly empty.
+#[derive(Clone, Debug)]
+pub(super) struct Keys(pub(super) String);
+
+impl Keys {
+    pub(super) fn queue(&self, name: &str) -> Bytes {
+        self.key(&["queue:", name])
+    }
+
+    pub(super) fn timed(&self, set: TimedSet) -> Bytes {
+        self.key(&[set.name()])
+    }
+
+    pub(super) fn members(&self, set: Members) -> Bytes {
+        self.key(&[set.name()])
+    }
+
+    pub(super) fn counter(&self, stat: Stat, day: Option<&str>) -> Bytes {
+        match day {
+            None => self.key(&[stat.name()]),
+            Some(day) => self.key(&[stat.name(), ":", day]),
+        }
+    }
+
+    pub(super) fn owners(&self) -> Bytes {
+        self.key(&["sancho:owners"])
+    }
+
+    pub(super) fn claims(&self, owner: &Owner) -> Bytes {
+        self.key(&["sancho:claims:", owner.as_str()])
+    }
+
+    pub(super) fn receipt(&self, lane: &Lane) -> Bytes {
+        self.key(&["sancho:receipt:", lane.as_str()])
+    }
+
+    /// The key without its prefix.
+    pub(super) fn bare<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        key.strip_prefix(self.0.as_bytes()).unwrap_or(key)
+    }
+
+    fn key(&self, parts: &[&str]) -> Bytes {
+        let mut key = self.0.clone();
+        parts.iter().for_each(|part| key.push_str(part));
+        key.into()
+    }
+}
+
+/// The UTC day of counters.
+pub(super) fn day(now: Timestamp) -> String {
+    chrono::DateTime::from(now).format("%Y-%m-%d").to_string()
+}

@@ -1,0 +1,112 @@
+//! The Lua scripts, and how they are called.
+
+use std::fmt;
+
+use fred::bytes::Bytes;
+use fred::clients::Client;
+use fred::error::Error;
+use fred::interfaces::{ClientLike, LuaInterface};
+use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+
+const COMMIT: &str = concat!(include_str!("lua/commit.lua"), "\nreturn commit(0, 0)\n");
+const CLAIM: &str = concat!(
+    include_str!("lua/claim.lua"),
+    "\nreturn claim(0, 1, tonumber(ARGV[1]))\n"
+);
+const TURN: &str = concat!(
+    include_str!("lua/commit.lua"),
+    include_str!("lua/claim.lua"),
+    "\nlocal keys, args = tonumber(ARGV[1]), tonumber(ARGV[2])
+local done = commit(0, 3)
+return { done, claim(keys, 3 + args, tonumber(ARGV[3])) }\n"
+);
+const RENEW: &str = concat!(include_str!("lua/time.lua"), include_str!("lua/renew.lua"));
+const TAKE_OVER: &str = concat!(
+    include_str!("lua/time.lua"),
+    include_str!("lua/claim.lua"),
+    include_str!("lua/take_over.lua")
+);
+
+/// A script.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Script {
+    /// KEYS and ARGV of `commit`.
+    Commit,
+    /// KEYS of `claim`; ARGV the number of queues, then those of `claim`.
+    Claim,
+    /// KEYS of `commit`, then of `claim`; ARGV the number of the keys and the arguments of `commit`, the number of queues, then
+    /// the arguments of both.
+    Turn,
+    Renew,
+    TakeOver,
+}
+
+const ALL: [(Script, &str); 5] = [
+    (Script::Commit, COMMIT),
+    (Script::Claim, CLAIM),
+    (Script::Turn, TURN),
+    (Script::Renew, RENEW),
+    (Script::TakeOver, TAKE_OVER),
+];
+
+/// The scripts as the server knows them.
+pub(super) struct Scripts([Value; ALL.len()]);
+
+impl Scripts {
+    /// Gives the scripts to the server.
+    pub(super) async fn load(client: &Client) -> Result<Self, Error> {
+        let mut hashes = ALL.map(|_| Value::Null);
+        for (hash, (_, text)) in hashes.iter_mut().zip(ALL) {
+            *hash = client.script_load(text).await?;
+        }
+        Ok(Self(hashes))
+    }
+
+    /// Calls a script; one that the server has lost is given to it again.
+    pub(super) async fn call(
+        &self,
+        client: &Client,
+        script: Script,
+        keys: Vec<Bytes>,
+        args: Vec<Value>,
+    ) -> Result<Resp3Frame, Error> {
+        let mut all = Vec::with_capacity(2 + keys.len() + args.len());
+        all.push(self.0[script as usize].clone());
+        all.push(Value::Integer(
+            i64::try_from(keys.len()).unwrap_or(i64::MAX),
+        ));
+        all.extend(keys.into_iter().map(Value::Bytes));
+        all.extend(args);
+        let answer = evalsha(client, all.clone()).await?;
+        if !error_text(&answer).is_some_and(|error| error.starts_with("NOSCRIPT")) {
+            return Ok(answer);
+        }
+        let (_, text) = ALL[script as usize];
+        let _: Value = client.script_load(text).await?;
+        evalsha(client, all).await
+    }
+}
+
+async fn evalsha(client: &Client, args: Vec<Value>) -> Result<Resp3Frame, Error> {
+    client
+        .custom_raw(
+            CustomCommand::new_static("EVALSHA", ClusterHash::Offset(2), false),
+            args,
+        )
+        .await
+}
+
+/// The text of an answer that is an error.
+pub(super) fn error_text(frame: &Resp3Frame) -> Option<String> {
+    match frame {
+        Resp3Frame::SimpleError { data, .. } => Some(data.to_string()),
+        Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data).into_owned()),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Scripts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scripts")
+    }
+}

@@ -1,0 +1,248 @@
+//! A store that fails, goes away, or loses its answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sancho::store::memory::MemoryStore;
+use sancho::store::{
+    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Inspect, Interest, Members,
+    Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store, TimedSet, TxResult,
+    Unavailable,
+};
+use sancho::{Config, PushError, job};
+
+use crate::harness::{Flow, Report, Running};
+
+#[job]
+async fn reports(n: u8, #[state] to: &Report) {
+    to.send(n.to_string()).unwrap();
+}
+
+/// What goes wrong with the next calls, by how many of them.
+#[derive(Debug, Default)]
+struct Faults {
+    /// Commits whose transactions fail.
+    failed: AtomicUsize,
+    /// Calls that do not arrive.
+    unsent: AtomicUsize,
+    /// Calls that are applied, with their answer lost.
+    unanswered: AtomicUsize,
+    /// How many commits came.
+    commits: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: MemoryStore,
+    faults: Arc<Faults>,
+}
+
+fn faulty() -> (Flow, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let flow = Flow::over(|clock| {
+        Arc::new(Faulty {
+            inner: MemoryStore::with_clock(clock),
+            faults: faults.clone(),
+        })
+    });
+    (flow, faults)
+}
+
+fn strikes(count: &AtomicUsize) -> bool {
+    count
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+}
+
+impl Faulty {
+    fn struck<'a, T: Send + 'a>(&'a self, call: Answer<'a, T>) -> Answer<'a, T> {
+        if strikes(&self.faults.unsent) {
+            return Box::pin(async { Err(Unavailable::new("test", "it is away").unsent()) });
+        }
+        Box::pin(async move {
+            let answer = call.await?;
+            if strikes(&self.faults.unanswered) {
+                Err(Unavailable::new("test", "the answer was lost"))
+            } else {
+                Ok(answer)
+            }
+        })
+    }
+}
+
+impl Store for Faulty {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
+        self.faults.commits.fetch_add(1, Ordering::SeqCst);
+        if strikes(&self.faults.failed) {
+            let failed = batch
+                .txs
+                .iter()
+                .map(|_| TxResult::Failed {
+                    error: "OOM".into(),
+                })
+                .collect();
+            return Box::pin(async { Ok(Commit::Done(failed)) });
+        }
+        self.struck(self.inner.commit(batch))
+    }
+    fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Answer<'a, Claim> {
+        self.struck(self.inner.claim(request))
+    }
+    fn renew<'a>(
+        &'a self,
+        owner: &'a Owner,
+        lease: Duration,
+        registration: Registration,
+    ) -> Answer<'a, Renewed> {
+        self.struck(self.inner.renew(owner, lease, registration))
+    }
+    fn take_over<'a>(
+        &'a self,
+        owner: &'a Owner,
+        seq: u64,
+        from: &'a Owner,
+        limit: usize,
+    ) -> Answer<'a, Claim> {
+        self.struck(self.inner.take_over(owner, seq, from, limit))
+    }
+    fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()> {
+        self.inner.wait(interest, timeout)
+    }
+}
+
+impl Inspect for Faulty {
+    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
+        self.inner.page(place, cursor, limit)
+    }
+    fn due(&self, set: TimedSet, now: sancho::job::Timestamp, limit: usize) -> Answer<'_, Due> {
+        self.inner.due(set, now, limit)
+    }
+    fn find<'a>(
+        &'a self,
+        set: TimedSet,
+        payload: &'a [u8],
+    ) -> Answer<'a, Option<sancho::job::Timestamp>> {
+        self.inner.find(set, payload)
+    }
+    fn census(&self) -> Answer<'_, Census> {
+        self.inner.census()
+    }
+    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
+        self.inner.counter(stat, day)
+    }
+    fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
+        self.inner.members(set)
+    }
+    fn owners(&self) -> Answer<'_, Vec<OwnerInfo>> {
+        self.inner.owners()
+    }
+    fn claims<'a>(&'a self, owner: &'a Owner, limit: usize) -> Answer<'a, Vec<Claimed>> {
+        self.inner.claims(owner, limit)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_the_store_cannot_take_is_tried_again_and_counted_once() {
+    let (flow, faults) = faulty();
+    reports::set()
+        .client(&flow.client)
+        .perform_bulk(0..3)
+        .await
+        .unwrap();
+    faults.failed.store(3, Ordering::SeqCst);
+    let (server, mut seen) = flow.server();
+    let running = Running::start(server.only::<reports>());
+    seen.some(3).await;
+    flow.until("all three are settled", || async {
+        flow.counters().await.0 == 3
+    })
+    .await;
+    assert!(seen.is_silent());
+    running.stop().await;
+    assert_eq!(flow.store().census().await.unwrap().claimed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_engine_outlives_a_store_that_is_away_and_answers_that_are_lost() {
+    let (flow, faults) = faulty();
+    let (server, mut seen) = flow.server();
+    let running = Running::start(server.only::<reports>());
+    for round in 0..4 {
+        reports::set()
+            .client(&flow.client)
+            .perform_bulk(0..20)
+            .await
+            .unwrap();
+        faults.unsent.store(2, Ordering::SeqCst);
+        faults.unanswered.store(2, Ordering::SeqCst);
+        seen.some(20).await;
+        flow.until("all are settled", || async {
+            flow.counters().await.0 == 20 * (round + 1)
+        })
+        .await;
+    }
+    assert!(seen.is_silent());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_to_a_store_that_is_away_fails_in_time() {
+    let (flow, faults) = faulty();
+    faults.unsent.store(usize::MAX, Ordering::SeqCst);
+    let start = tokio::time::Instant::now();
+    let error = reports::set()
+        .client(&flow.client)
+        .perform_async(1)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, PushError::Unavailable { .. }), "{error}");
+    assert!(
+        start.elapsed() <= Duration::from_millis(3_100),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_whose_answer_is_lost_for_good_is_unknown_and_applied_once_when_it_is_repeated() {
+    let (flow, faults) = faulty();
+    faults.unanswered.store(usize::MAX, Ordering::SeqCst);
+    let config = Config::new().push_timeout(Duration::from_millis(500));
+    let client = sancho::testing::client_with(flow.store().clone(), &config);
+    let mut push = reports::set().client(&client).perform_async(1);
+    let error = (&mut push).await.unwrap_err();
+    assert!(matches!(error, PushError::Unknown { .. }), "{error}");
+    assert!(matches!(
+        (&mut push).await.unwrap_err(),
+        PushError::Unknown { .. }
+    ));
+    faults.unanswered.store(0, Ordering::SeqCst);
+    // Other pushes go on meanwhile.
+    reports::set()
+        .client(&client)
+        .perform_async(2)
+        .await
+        .unwrap();
+    push.await.unwrap();
+    assert_eq!(flow.queue("default").await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_push_is_not_repeated_once_its_receipt_may_be_gone() {
+    let (flow, faults) = faulty();
+    faults.unanswered.store(usize::MAX, Ordering::SeqCst);
+    let mut push = reports::set().client(&flow.client).perform_async(1);
+    assert!(matches!(
+        (&mut push).await.unwrap_err(),
+        PushError::Unknown { .. }
+    ));
+    faults.unanswered.store(0, Ordering::SeqCst);
+    tokio::time::advance(sancho::store::RECEIPT_TTL).await;
+    let commits = faults.commits.load(Ordering::SeqCst);
+    assert!(matches!(push.await.unwrap_err(), PushError::Unknown { .. }));
+    assert_eq!(faults.commits.load(Ordering::SeqCst), commits);
+    assert_eq!(flow.queue("default").await.len(), 1);
+}

@@ -1,0 +1,213 @@
+//! What flows stand on: a store with a test clock, servers that are stopped, and jobs that report.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sancho::Client;
+use sancho::job::Timestamp;
+use sancho::runtime::{Server, ServerBuilder};
+use sancho::store::{Entry, PlaceName, Stat, Store, TestClock, TimedSet};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// How long a flow waits for what must happen. Far longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Registers a flow for every store.
+macro_rules! flows {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn memory() {
+                super::$name($crate::harness::Flow::memory()).await;
+            }
+        }
+    )*};
+}
+pub(crate) use flows;
+
+/// A store, its clock and a client.
+pub(crate) struct Flow {
+    pub(crate) client: Client,
+    now: Arc<AtomicI64>,
+}
+
+/// A server that runs.
+pub(crate) struct Running {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<sancho::Result<()>>,
+}
+
+/// What jobs report to, as their state.
+pub(crate) type Report = mpsc::UnboundedSender<String>;
+
+/// What they have reported.
+pub(crate) struct Reports(mpsc::UnboundedReceiver<String>);
+
+impl Flow {
+    pub(crate) fn memory() -> Self {
+        Self::over(|clock| Arc::new(sancho::store::memory::MemoryStore::with_clock(clock)))
+    }
+
+    pub(crate) fn over(store: impl FnOnce(TestClock) -> Arc<dyn Store>) -> Self {
+        let now = Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros()));
+        let store = store(clock(&now));
+        Self {
+            client: sancho::testing::client(store),
+            now,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        self.client.store()
+    }
+
+    /// A server on this store and clock, with reports as state.
+    pub(crate) fn server(&self) -> (ServerBuilder, Reports) {
+        let (report, reports) = mpsc::unbounded_channel::<String>();
+        let builder = Server::builder()
+            .client(&self.client)
+            .with_clock(clock(&self.now))
+            .state(report);
+        (builder, Reports(reports))
+    }
+
+    /// Lets time pass. A retry is due a second after its longest jitter.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.now
+            .fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
+    }
+
+    pub(crate) async fn timed(&self, set: TimedSet) -> Vec<Entry> {
+        self.store()
+            .page(&PlaceName::Timed(set), 0, 1_000)
+            .await
+            .unwrap()
+            .entries
+    }
+
+    pub(crate) async fn queue(&self, name: &str) -> Vec<String> {
+        let page = self
+            .store()
+            .page(&PlaceName::Queue(name.into()), 0, 1_000)
+            .await
+            .unwrap();
+        page.entries
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+            .collect()
+    }
+
+    pub(crate) async fn counters(&self) -> (u64, u64) {
+        (
+            self.store().counter(Stat::Processed, None).await.unwrap(),
+            self.store().counter(Stat::Failed, None).await.unwrap(),
+        )
+    }
+
+    /// Puts raw bytes at the tail of a queue, as any client might.
+    pub(crate) async fn push_raw(&self, queue: &str, payload: &[u8]) {
+        use sancho::store::{Batch, Effect, End, Lane, Place, Tx};
+        let place = Place::Queue {
+            name: queue.into(),
+            end: End::Tail,
+        };
+        let tx = Tx::always(vec![Effect::Put(
+            bytes::Bytes::copy_from_slice(payload),
+            place,
+        )]);
+        self.store()
+            .commit(&Batch {
+                lane: Lane::random(),
+                seq: 1,
+                txs: vec![tx],
+            })
+            .await
+            .unwrap();
+    }
+
+    /// Waits until what is asked holds.
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, what: &str, ask: impl Fn() -> F) {
+        let asked = async {
+            while !ask().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| panic!("it never came about that {what}"));
+    }
+
+    /// Waits until a timed set has so many entries.
+    pub(crate) async fn until_timed(&self, set: TimedSet, count: usize) -> Vec<Entry> {
+        self.until(&format!("{set:?} has {count} entries"), || async {
+            self.timed(set).await.len() == count
+        })
+        .await;
+        self.timed(set).await
+    }
+}
+
+impl Running {
+    pub(crate) fn start(builder: ServerBuilder) -> Self {
+        let server = builder.build().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(server.run_until(async { _ = stopped.await }));
+        Self {
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        let _ = self.stop.take().unwrap().send(());
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("the server did not stop")
+            .unwrap()
+            .unwrap();
+    }
+
+    /// As if the process had died: nothing is handed back. A task ends at its next await.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}
+
+impl Reports {
+    pub(crate) async fn next(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.0.recv())
+            .await
+            .expect("no job reported")
+            .expect("the server is gone")
+    }
+
+    pub(crate) async fn some(&mut self, count: usize) -> Vec<String> {
+        let mut some = Vec::new();
+        for _ in 0..count {
+            some.push(self.next().await);
+        }
+        some
+    }
+
+    pub(crate) fn is_silent(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
+
+/// A field of a payload.
+pub(crate) fn field(payload: &[u8], name: &str) -> serde_json::Value {
+    serde_json::from_slice::<serde_json::Value>(payload).unwrap()[name].clone()
+}
+
+fn clock(now: &Arc<AtomicI64>) -> TestClock {
+    let now = now.clone();
+    Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
+}

@@ -1,0 +1,9 @@
+//! The whole engine on every store.
+
+mod enqueue;
+mod execute;
+mod faults;
+mod harness;
+mod retry;
+mod start;
+mod stop;

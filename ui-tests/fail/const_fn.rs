@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+const fn report(_id: i64) {}
+
+fn main() {}

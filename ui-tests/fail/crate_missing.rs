@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job(crate = nowhere::kit)]
+async fn report(_id: i64) {}
+
+fn main() {}

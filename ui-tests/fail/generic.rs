@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report<T: Send>(_item: T) {}
+
+fn main() {}

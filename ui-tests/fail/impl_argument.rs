@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report(_name: impl Into<String>) {}
+
+fn main() {}

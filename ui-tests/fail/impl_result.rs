@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report(_id: i64) -> impl Sized {}
+
+fn main() {}

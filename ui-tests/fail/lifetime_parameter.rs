@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report<'a>(#[state] _db: &'a String) {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+struct Report;
+
+fn main() {}

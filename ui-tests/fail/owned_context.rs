@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report(#[context] _cx: sancho::Context) {}
+
+fn main() {}

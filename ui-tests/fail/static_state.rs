@@ -1,0 +1,6 @@
+use sancho::job;
+
+#[job]
+async fn report(#[state] _ids: &'static Vec<i64>) {}
+
+fn main() {}
