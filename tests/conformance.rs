@@ -31,6 +31,8 @@ use sancho_tests::{Fixture, Kind};
 macro_rules! store_conformance {
     ($($case:ident),+ $(,)?) => {
         store_conformance! { on_memory: Memory: $($case),+ }
+        store_conformance! { on_sqlite: Sqlite: $($case),+ }
+        store_conformance! { on_redis: Redis: $($case),+ }
     };
     ($store:ident: $kind:ident: $($case:ident),+) => {
         mod $store {

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sancho::Client;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
 use sancho::store::{Entry, PlaceName, Stat, Store, TestClock, TimedSet};
+use sancho_tests::{Clock, Fixture, Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -21,7 +21,17 @@ macro_rules! flows {
         mod $name {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory() {
-                super::$name($crate::harness::Flow::memory()).await;
+                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Memory).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis() {
+                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Redis).await).await;
             }
         }
     )*};
@@ -31,7 +41,9 @@ pub(crate) use flows;
 /// A store, its clock and a client.
 pub(crate) struct Flow {
     pub(crate) client: Client,
-    now: Arc<AtomicI64>,
+    clock: Clock,
+    /// Keeps the file or server.
+    _fixture: Option<Fixture>,
 }
 
 /// A server that runs.
@@ -47,17 +59,17 @@ pub(crate) type Report = mpsc::UnboundedSender<String>;
 pub(crate) struct Reports(mpsc::UnboundedReceiver<String>);
 
 impl Flow {
-    pub(crate) fn memory() -> Self {
-        Self::over(|clock| Arc::new(sancho::store::memory::MemoryStore::with_clock(clock)))
+    pub(crate) async fn on(kind: Kind) -> Self {
+        let clock = Clock::starting_now();
+        let fixture = Fixture::with_clock(kind, clock.clone()).await;
+        let client = sancho::testing::client(fixture.handle());
+        Self { client, clock, _fixture: Some(fixture) }
     }
 
     pub(crate) fn over(store: impl FnOnce(TestClock) -> Arc<dyn Store>) -> Self {
-        let now = Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros()));
-        let store = store(clock(&now));
-        Self {
-            client: sancho::testing::client(store),
-            now,
-        }
+        let clock = Clock::starting_now();
+        let client = sancho::testing::client(store(clock.source()));
+        Self { client, clock, _fixture: None }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -69,19 +81,18 @@ impl Flow {
         let (report, reports) = mpsc::unbounded_channel::<String>();
         let builder = Server::builder()
             .client(&self.client)
-            .with_clock(clock(&self.now))
+            .with_clock(self.clock.source())
             .state(report);
         (builder, Reports(reports))
     }
 
     /// Lets time pass. A retry is due a second after its longest jitter.
     pub(crate) fn pass(&self, time: Duration) {
-        self.now
-            .fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.clock.advance(time);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
+        self.clock.now()
     }
 
     pub(crate) async fn timed(&self, set: TimedSet) -> Vec<Entry> {
@@ -205,9 +216,4 @@ impl Reports {
 /// A field of a payload.
 pub(crate) fn field(payload: &[u8], name: &str) -> serde_json::Value {
     serde_json::from_slice::<serde_json::Value>(payload).unwrap()[name].clone()
-}
-
-fn clock(now: &Arc<AtomicI64>) -> TestClock {
-    let now = now.clone();
-    Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
 }

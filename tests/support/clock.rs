@@ -18,6 +18,12 @@ impl Clock {
         Self(Arc::new(AtomicI64::new(1_795_514_400_000_000)))
     }
 
+    /// A clock that shows the host's time, for what compares with it.
+    #[must_use]
+    pub fn starting_now() -> Self {
+        Self(Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros())))
+    }
+
     /// What it shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -8,12 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use sancho::job::Timestamp;
 use sancho::store::memory::MemoryStore;
+use sancho::store::redis::{RedisOptions, RedisStore};
+use sancho::store::sqlite::{SqliteOptions, SqliteStore};
 use sancho::store::{
     Batch, Claim, ClaimRequest, Claimed, Commit, Effect, Entry, Lane, Owner, Page, PlaceName,
     Registration, Renewed, Store, TimedSet, Tx, TxResult,
 };
 
-use crate::Clock;
+use tempfile::TempDir;
+
+use crate::{Clock, RedisServer};
 use crate::effects::strictly;
 
 /// The lease of the owners that a fixture registers.
@@ -44,6 +48,10 @@ pub struct Fixture {
 /// What another handle to the same jobs is made from.
 #[derive(Debug)]
 enum Backing {
+    /// The prefix of a Redis that all tests share.
+    Redis(String),
+    /// The folder of a file.
+    Sqlite(TempDir),
     Memory(MemoryStore),
 }
 
@@ -56,7 +64,9 @@ impl Fixture {
     /// An empty store of a kind under a clock that others may share.
     pub async fn with_clock(kind: Kind, clock: Clock) -> Self {
         let backing = match kind {
-            _ => Backing::Memory(MemoryStore::with_clock(clock.source())),
+            Kind::Redis => Backing::Redis(format!("{}:", Owner::random())),
+            Kind::Sqlite => Backing::Sqlite(TempDir::new().expect("a folder can be made")),
+            Kind::Memory => Backing::Memory(MemoryStore::with_clock(clock.source())),
         };
         Self {
             store: backing.open(&clock).await,
@@ -249,8 +259,16 @@ impl Deref for Fixture {
 }
 
 impl Backing {
-    async fn open(&self, _clock: &Clock) -> Arc<dyn Store> {
+    async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
         match self {
+            Self::Redis(prefix) => {
+                let options = RedisOptions::new(RedisServer::shared().url()).prefix(prefix).with_clock(clock.source());
+                Arc::new(RedisStore::connect(options).await.expect("the server is there"))
+            }
+            Self::Sqlite(folder) => {
+                let options = SqliteOptions::default().with_clock(clock.source());
+                Arc::new(SqliteStore::open(folder.path().join("jobs.db"), options).expect("the file can be made"))
+            }
             Self::Memory(store) => Arc::new(store.clone()),
         }
     }

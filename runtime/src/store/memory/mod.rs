@@ -21,8 +21,11 @@ use super::{
 };
 use crate::job::Timestamp;
 
-/// A store in this process's memory.
-pub struct MemoryStore {
+/// A store in this process's memory. Its clones are handles to the same jobs.
+#[derive(Clone)]
+pub struct MemoryStore(Arc<Inner>);
+
+struct Inner {
     data: Mutex<Data>,
     wake: Wake,
     clock: TestClock,
@@ -80,19 +83,15 @@ impl MemoryStore {
     /// An empty store whose time is that of `clock`.
     #[must_use]
     pub fn with_clock(clock: TestClock) -> Self {
-        Self {
-            data: Mutex::default(),
-            wake: Wake::new(),
-            clock,
-        }
+        Self(Arc::new(Inner { data: Mutex::default(), wake: Wake::new(), clock }))
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Timestamp {
-        (self.clock)()
+        (self.0.clock)()
     }
 }
 
@@ -110,7 +109,7 @@ impl fmt::Debug for MemoryStore {
 
 impl Store for MemoryStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
-        answer(move || self.data().commit(batch, self.now(), &self.wake))
+        answer(move || self.data().commit(batch, self.now(), &self.0.wake))
     }
 
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Answer<'a, Claim> {
@@ -138,7 +137,7 @@ impl Store for MemoryStore {
 
     fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()> {
         Box::pin(async move {
-            self.wake.wait(interest, timeout).await;
+            self.0.wake.wait(interest, timeout).await;
             Ok(())
         })
     }
