@@ -86,7 +86,7 @@ impl Process {
     /// Makes one call, or crashes, or falls asleep.
     pub(super) async fn step(&mut self, network: &mut Network) {
         if network.is_faulty {
-            if network.chance(4) {
+            if network.chance(6) {
                 network.ledger.crashes += 1;
                 *self = Self::new(Arc::clone(&self.store), network);
             }
