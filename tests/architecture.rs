@@ -1,5 +1,7 @@
 //! The rules of ARCHITECTURE.md that the compiler does not know: which way imports point, and who may name a database.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

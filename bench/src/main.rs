@@ -221,7 +221,7 @@ async fn idle(time: Duration, kind: Kind) -> Result<()> {
         .only::<no_op>()
         .concurrency(50)
         .build()?;
-    let (url, _) = (bed.url.clone(), ());
+    let url = bed.url.clone();
     let watched = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let before = bed.usage();
@@ -263,12 +263,12 @@ async fn pickup(pushes: u64, kind: Kind) -> Result<()> {
     // The first ones find a worker that is still starting.
     let mut took = took.split_off(took.len() / 10);
     took.sort_unstable();
-    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize] as f64 / 1e6;
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100] as f64 / 1e6;
     println!(
         "from push to first line in another, idle process: median {:.2} ms, p90 {:.2} ms, p99 {:.2} ms",
-        at(0.5),
-        at(0.9),
-        at(0.99)
+        at(50),
+        at(90),
+        at(99)
     );
     worker.kill().await?;
     Ok(())

@@ -117,14 +117,10 @@ impl Inspect for Faulty {
     fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
         self.inner.page(place, cursor, limit)
     }
-    fn due(&self, set: TimedSet, now: sancho::job::Timestamp, limit: usize) -> Answer<'_, Due> {
+    fn due(&self, set: TimedSet, now: job::Timestamp, limit: usize) -> Answer<'_, Due> {
         self.inner.due(set, now, limit)
     }
-    fn find<'a>(
-        &'a self,
-        set: TimedSet,
-        payload: &'a [u8],
-    ) -> Answer<'a, Option<sancho::job::Timestamp>> {
+    fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<job::Timestamp>> {
         self.inner.find(set, payload)
     }
     fn census(&self) -> Answer<'_, Census> {

@@ -1,5 +1,7 @@
 //! The whole engine on every store.
 
+#![cfg(test)]
+
 mod enqueue;
 mod execute;
 mod faults;

@@ -116,7 +116,7 @@ fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Durati
     match ending {
         Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
         Ending::Returned(outcome) => {
-            tracing::info!(jid, class, queue, elapsed_ms, ?outcome, "done")
+            tracing::info!(jid, class, queue, elapsed_ms, ?outcome, "done");
         }
         Ending::Failed(failure) => {
             tracing::warn!(
@@ -133,13 +133,19 @@ fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Durati
     }
 }
 
-/// A job in a slot.
+/// A job in a slot. Dropped, it is given up; what is dropped because it has ended is not affected.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
     pub(super) cancelled: CancellationToken,
     pub(super) task: tokio::task::AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Starts a job on a task of its own.

@@ -41,7 +41,6 @@ pub struct Server {
 
 impl Server {
     /// Begins to describe a server.
-    #[must_use]
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_chain_is_appended_without_what_was_said() {
         let output: Result<(), Layer> = Err(chain());
-        let message = (&Returned(&output)).message();
+        let message = Returned(&output).message();
         assert_eq!(message.as_deref(), Some("outer: no mail: inner"));
     }
 
@@ -107,6 +107,6 @@ mod tests {
         let text: Result<(), String> = Err("no mail".to_owned());
         assert_eq!((&Returned(&text)).message(), None);
         let fine: Result<(), io::Error> = Ok(());
-        assert_eq!((&Returned(&fine)).message(), None);
+        assert_eq!(Returned(&fine).message(), None);
     }
 }

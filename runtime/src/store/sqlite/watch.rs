@@ -60,7 +60,10 @@ mod linux {
     const LOOKS: [Timespec; 3] = [millis(1), millis(5), millis(20)];
 
     const fn millis(millis: i64) -> Timespec {
-        Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 }
+        Timespec {
+            tv_sec: 0,
+            tv_nsec: millis * 1_000_000,
+        }
     }
 
     pub(super) fn watch(path: &Path, stop: &OwnedFd, peek: &Peek) -> rustix::io::Result<()> {
@@ -91,7 +94,7 @@ mod linux {
                 match reader.next() {
                     Ok(event) => {
                         // An overflow has no name: anything may have happened.
-                        let name = event.file_name().map(|name| name.to_bytes());
+                        let name = event.file_name().map(std::ffi::CStr::to_bytes);
                         written |= name.is_none_or(|name| name == log.as_encoded_bytes());
                     }
                     Err(Errno::AGAIN | Errno::INTR) => break,
