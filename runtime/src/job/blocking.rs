@@ -13,6 +13,9 @@ pub(crate) fn running() -> usize {
 }
 
 /// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can.
+///
+/// # Errors
+/// The function's failure; its panic.
 pub async fn blocking(
     job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
