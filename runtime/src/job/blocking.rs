@@ -15,7 +15,7 @@ pub(crate) fn running() -> usize {
 /// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can.
 ///
 /// # Errors
-/// The job's own failure, or its panic.
+/// The function's failure; its panic.
 pub async fn blocking(
     job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {

@@ -67,15 +67,14 @@ mod tests {
 
     #[derive(Debug)]
     #[expect(dead_code, reason = "only their Debug is read")]
-    enum Mail {
+    enum Delivery {
         Timeout,
         Refused(u16),
         Bounced { address: String },
-        Mail,
+        Lost,
     }
 
     #[derive(Debug)]
-    #[expect(dead_code, reason = "only its Debug is read")]
     struct Generic<T>(T);
 
     fn tail(error: &impl Debug) -> String {
@@ -85,11 +84,11 @@ mod tests {
 
     #[test]
     fn variants_of_every_shape_are_named() {
-        assert_eq!(tail(&Mail::Timeout), "Mail::Timeout");
-        assert_eq!(tail(&Mail::Refused(550)), "Mail::Refused");
+        assert_eq!(tail(&Delivery::Timeout), "Delivery::Timeout");
+        assert_eq!(tail(&Delivery::Refused(550)), "Delivery::Refused");
         let address = String::new();
-        assert_eq!(tail(&Mail::Bounced { address }), "Mail::Bounced");
-        assert_eq!(tail(&Mail::Mail), "Mail");
+        assert_eq!(tail(&Delivery::Bounced { address }), "Delivery::Bounced");
+        assert_eq!(tail(&Delivery::Lost), "Delivery::Lost");
     }
 
     #[test]

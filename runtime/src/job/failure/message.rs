@@ -66,6 +66,13 @@ mod tests {
 
     use super::*;
 
+    /// As generated code asks.
+    macro_rules! message {
+        ($output:expr) => {
+            (&Returned(&$output)).message()
+        };
+    }
+
     #[derive(Debug)]
     struct Layer(&'static str, Option<Box<Layer>>);
 
@@ -90,23 +97,23 @@ mod tests {
     #[test]
     fn the_chain_is_appended_without_what_was_said() {
         let output: Result<(), Layer> = Err(chain());
-        let message = Returned(&output).message();
+        let message = message!(output);
         assert_eq!(message.as_deref(), Some("outer: no mail: inner"));
     }
 
     #[test]
     fn the_sources_of_a_boxed_error_are_found() {
         let output: Result<Outcome, Boxed> = Err(Box::new(chain()));
-        let message = (&Returned(&output)).message();
+        let message = message!(output);
         assert_eq!(message.as_deref(), Some("outer: no mail: inner"));
     }
 
     #[test]
     fn what_is_no_error_has_no_message_here() {
-        assert_eq!((&Returned(&())).message(), None);
+        assert_eq!(message!(()), None);
         let text: Result<(), String> = Err("no mail".to_owned());
-        assert_eq!((&Returned(&text)).message(), None);
+        assert_eq!(message!(text), None);
         let fine: Result<(), io::Error> = Ok(());
-        assert_eq!(Returned(&fine).message(), None);
+        assert_eq!(message!(fine), None);
     }
 }
