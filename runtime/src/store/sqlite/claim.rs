@@ -36,21 +36,39 @@ pub(super) fn claim(tables: &mut Tables<'_>, request: &ClaimRequest) -> rusqlite
     hold(tables, owner, request.seq, taken)
 }
 
-fn take(tables: &mut Tables<'_>, name: &Arc<str>, wanted: usize, taken: &mut Vec<Taken>) -> rusqlite::Result<()> {
-    let Some(queue) = tables.known_queue(name)? else { return Ok(()) };
-    let mut paused = tables.connection.prepare_cached("SELECT 1 FROM member WHERE place = ?1 AND name = ?2")?;
+fn take(
+    tables: &mut Tables<'_>,
+    name: &Arc<str>,
+    wanted: usize,
+    taken: &mut Vec<Taken>,
+) -> rusqlite::Result<()> {
+    let Some(queue) = tables.known_queue(name)? else {
+        return Ok(());
+    };
+    let mut paused = tables
+        .connection
+        .prepare_cached("SELECT 1 FROM member WHERE place = ?1 AND name = ?2")?;
     if paused.exists(params![members(Members::Paused), &**name])? {
         return Ok(());
     }
-    let mut select = tables.connection.prepare_cached("SELECT pos, payload FROM ready WHERE queue = ?1 ORDER BY pos LIMIT ?2")?;
+    let mut select = tables
+        .connection
+        .prepare_cached("SELECT pos, payload FROM ready WHERE queue = ?1 ORDER BY pos LIMIT ?2")?;
     let mut rows = select.query(params![queue, number(wanted as u64)])?;
     let mut last: Option<i64> = None;
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
-        taken.push(Taken { queue, name: name.clone(), recoveries: 0, payload: row.get(1)? });
+        taken.push(Taken {
+            queue,
+            name: name.clone(),
+            recoveries: 0,
+            payload: row.get(1)?,
+        });
     }
     if let Some(last) = last {
-        let mut delete = tables.connection.prepare_cached("DELETE FROM ready WHERE queue = ?1 AND pos <= ?2")?;
+        let mut delete = tables
+            .connection
+            .prepare_cached("DELETE FROM ready WHERE queue = ?1 AND pos <= ?2")?;
         delete.execute(params![queue, last])?;
     }
     Ok(())
@@ -64,13 +82,28 @@ pub(super) enum Call {
     Answered(Claim),
 }
 
-pub(super) fn next_call(tables: &mut Tables<'_>, owner: &Owner, seq: u64) -> rusqlite::Result<Call> {
-    let mut select = tables.connection.prepare_cached("SELECT id, seq FROM owner WHERE name = ?1 AND seq IS NOT NULL")?;
-    let known = select.query_row([owner.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
-    let Some((id, last)) = known else { return Ok(Call::Answered(Claim::Evicted)) };
+pub(super) fn next_call(
+    tables: &mut Tables<'_>,
+    owner: &Owner,
+    seq: u64,
+) -> rusqlite::Result<Call> {
+    let mut select = tables
+        .connection
+        .prepare_cached("SELECT id, seq FROM owner WHERE name = ?1 AND seq IS NOT NULL")?;
+    let known = select
+        .query_row([owner.as_str()], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?))
+        })
+        .optional()?;
+    let Some((id, last)) = known else {
+        return Ok(Call::Answered(Claim::Evicted));
+    };
     Ok(match number(seq).cmp(&last) {
         Ordering::Less => Call::Answered(Claim::Stale),
-        Ordering::Equal => Call::Answered(Claim::Taken { jobs: claims_of_call(tables, id, seq)?, unusable_queues: Vec::new() }),
+        Ordering::Equal => Call::Answered(Claim::Taken {
+            jobs: claims_of_call(tables, id, seq)?,
+            unusable_queues: Vec::new(),
+        }),
         Ordering::Greater => Call::New(id),
     })
 }
@@ -81,7 +114,10 @@ fn claims_of_call(tables: &Tables<'_>, owner: i64, seq: u64) -> rusqlite::Result
         "SELECT token, queue.name, recoveries, payload FROM claim JOIN queue ON queue.id = claim.queue
          WHERE owner = ?1 AND token >= ?2 AND token < ?3 ORDER BY token",
     )?;
-    let rows = select.query_map(params![owner, number(first.as_number()), number(end.as_number())], claimed)?;
+    let rows = select.query_map(
+        params![owner, number(first.as_number()), number(end.as_number())],
+        claimed,
+    )?;
     rows.collect()
 }
 
@@ -96,16 +132,47 @@ pub(super) fn claimed(row: &Row<'_>) -> rusqlite::Result<Claimed> {
 }
 
 /// Gives what was taken to the owner, under the tokens of this call.
-pub(super) fn hold(tables: &Tables<'_>, owner: i64, seq: u64, taken: Vec<Taken>) -> rusqlite::Result<Claim> {
-    tables.connection.prepare_cached("UPDATE owner SET seq = ?2 WHERE id = ?1")?.execute(params![owner, number(seq)])?;
-    let mut insert = tables
+pub(super) fn hold(
+    tables: &Tables<'_>,
+    owner: i64,
+    seq: u64,
+    taken: Vec<Taken>,
+) -> rusqlite::Result<Claim> {
+    tables
         .connection
-        .prepare_cached("INSERT INTO claim (owner, token, queue, recoveries, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        .prepare_cached("UPDATE owner SET seq = ?2 WHERE id = ?1")?
+        .execute(params![owner, number(seq)])?;
+    let mut insert = tables.connection.prepare_cached(
+        "INSERT INTO claim (owner, token, queue, recoveries, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     let mut jobs = Vec::with_capacity(taken.len());
-    for (index, Taken { queue, name, recoveries, payload }) in (0..).zip(taken) {
+    for (
+        index,
+        Taken {
+            queue,
+            name,
+            recoveries,
+            payload,
+        },
+    ) in (0..).zip(taken)
+    {
         let token = Token::new(seq, index);
-        insert.execute(params![owner, number(token.as_number()), queue, recoveries, payload])?;
-        jobs.push(Claimed { token, queue: name, recoveries, payload: payload.into() });
+        insert.execute(params![
+            owner,
+            number(token.as_number()),
+            queue,
+            recoveries,
+            payload
+        ])?;
+        jobs.push(Claimed {
+            token,
+            queue: name,
+            recoveries,
+            payload: payload.into(),
+        });
     }
-    Ok(Claim::Taken { jobs, unusable_queues: Vec::new() })
+    Ok(Claim::Taken {
+        jobs,
+        unusable_queues: Vec::new(),
+    })
 }

@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, params};
 use super::writer::{Tables, savepoint};
 use crate::job::Timestamp;
 use crate::store::{
-    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Owner, Place, RECEIPT_TTL, Stat, TimedSet, Tx,
-    TxResult,
+    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Owner, Place, RECEIPT_TTL,
+    Stat, TimedSet, Tx, TxResult,
 };
 
 /// The number of a set in its table.
@@ -28,11 +28,17 @@ pub(super) fn members(set: Members) -> i64 {
     }
 }
 
-pub(super) fn commit(tables: &mut Tables<'_>, batch: &Batch, now: Timestamp) -> rusqlite::Result<Commit> {
+pub(super) fn commit(
+    tables: &mut Tables<'_>,
+    batch: &Batch,
+    now: Timestamp,
+) -> rusqlite::Result<Commit> {
     let receipt = tables
         .connection
         .prepare_cached("SELECT seq, results FROM receipt WHERE lane = ?1 AND expires > ?2")?
-        .query_row(params![batch.lane.as_str(), now.as_micros()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+        .query_row(params![batch.lane.as_str(), now.as_micros()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })
         .optional()?;
     let seq = number(batch.seq);
     match receipt {
@@ -40,20 +46,45 @@ pub(super) fn commit(tables: &mut Tables<'_>, batch: &Batch, now: Timestamp) -> 
         Some((known, _)) if known > seq => return Ok(Commit::Stale),
         _ => {}
     }
-    let mut changes = Changes { tables, counts: BTreeMap::new(), released: BTreeSet::new(), now };
-    let results: Vec<_> = batch.txs.iter().map(|tx| changes.apply(tx)).collect::<rusqlite::Result<_>>()?;
+    let mut changes = Changes {
+        tables,
+        counts: BTreeMap::new(),
+        released: BTreeSet::new(),
+        now,
+    };
+    let results: Vec<_> = batch
+        .txs
+        .iter()
+        .map(|tx| changes.apply(tx))
+        .collect::<rusqlite::Result<_>>()?;
     changes.end()?;
     keep_receipt(tables, batch, seq, &results, now)?;
     Ok(Commit::Done(results))
 }
 
-fn keep_receipt(tables: &Tables<'_>, batch: &Batch, seq: i64, results: &[TxResult], now: Timestamp) -> rusqlite::Result<()> {
-    tables.connection.prepare_cached("DELETE FROM receipt WHERE expires <= ?1")?.execute([now.as_micros()])?;
+fn keep_receipt(
+    tables: &Tables<'_>,
+    batch: &Batch,
+    seq: i64,
+    results: &[TxResult],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    tables
+        .connection
+        .prepare_cached("DELETE FROM receipt WHERE expires <= ?1")?
+        .execute([now.as_micros()])?;
     let expires = now.after(RECEIPT_TTL).as_micros();
     tables
         .connection
-        .prepare_cached("INSERT OR REPLACE INTO receipt (lane, seq, results, expires) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![batch.lane.as_str(), seq, write_results(results), expires])?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO receipt (lane, seq, results, expires) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            batch.lane.as_str(),
+            seq,
+            write_results(results),
+            expires
+        ])?;
     Ok(())
 }
 
@@ -69,8 +100,12 @@ fn write_results(results: &[TxResult]) -> String {
 
 fn read_results(text: &str) -> Vec<TxResult> {
     let read = |line: &str| match line.split_at(1) {
-        ("R", by) => TxResult::Refused { by: by.parse().unwrap_or(0) },
-        ("F", error) => TxResult::Failed { error: error.to_owned() },
+        ("R", by) => TxResult::Refused {
+            by: by.parse().unwrap_or(0),
+        },
+        ("F", error) => TxResult::Failed {
+            error: error.to_owned(),
+        },
         _ => TxResult::Applied,
     };
     text.lines().map(read).collect()
@@ -92,7 +127,11 @@ impl Changes<'_, '_> {
             if held {
                 self.count(&tx.then);
             }
-            return Ok(if held { TxResult::Applied } else { TxResult::Refused { by: 0 } });
+            return Ok(if held {
+                TxResult::Applied
+            } else {
+                TxResult::Refused { by: 0 }
+            });
         }
         let mut refused = None;
         for (index, guard) in tx.when.iter().enumerate() {
@@ -101,13 +140,19 @@ impl Changes<'_, '_> {
                 break;
             }
         }
-        let effects = if refused.is_none() { &tx.then } else { &tx.otherwise };
+        let effects = if refused.is_none() {
+            &tx.then
+        } else {
+            &tx.otherwise
+        };
         if let Err(error) = self.effects(effects) {
             // Where the whole transaction is gone there is nothing left to go on with.
             if self.tables.connection.is_autocommit() {
                 return Err(error);
             }
-            return Ok(TxResult::Failed { error: error.to_string() });
+            return Ok(TxResult::Failed {
+                error: error.to_string(),
+            });
         }
         self.count(effects);
         Ok(refused.map_or(TxResult::Applied, |by| TxResult::Refused { by }))
@@ -136,12 +181,20 @@ impl Changes<'_, '_> {
     fn holds(&mut self, guard: &Guard) -> rusqlite::Result<bool> {
         match guard {
             Guard::Holds(ClaimId { owner, token }) => {
-                let Some(owner) = self.tables.owner(owner)? else { return Ok(false) };
-                let mut select = self.tables.connection.prepare_cached("SELECT 1 FROM claim WHERE owner = ?1 AND token = ?2")?;
+                let Some(owner) = self.tables.owner(owner)? else {
+                    return Ok(false);
+                };
+                let mut select = self
+                    .tables
+                    .connection
+                    .prepare_cached("SELECT 1 FROM claim WHERE owner = ?1 AND token = ?2")?;
                 select.exists(params![owner, number(token.as_number())])
             }
             Guard::Contains(set, payload) => {
-                let mut select = self.tables.connection.prepare_cached("SELECT 1 FROM timed WHERE place = ?1 AND payload = ?2")?;
+                let mut select = self
+                    .tables
+                    .connection
+                    .prepare_cached("SELECT 1 FROM timed WHERE place = ?1 AND payload = ?2")?;
                 select.exists(params![place(*set), &payload[..]])
             }
         }
@@ -156,7 +209,9 @@ impl Changes<'_, '_> {
     }
 
     fn end(self) -> rusqlite::Result<()> {
-        let day = chrono::DateTime::from(self.now).format("%Y-%m-%d").to_string();
+        let day = chrono::DateTime::from(self.now)
+            .format("%Y-%m-%d")
+            .to_string();
         for (stat, n) in self.counts {
             for day in ["", &day] {
                 self.tables
@@ -180,7 +235,11 @@ impl Changes<'_, '_> {
 fn settled_only(tx: &Tx) -> Option<&ClaimId> {
     match (&tx.when[..], &tx.then[..]) {
         ([Guard::Holds(held)], [Effect::Release(released), counts @ ..])
-            if held == released && tx.otherwise.is_empty() && counts.iter().all(|effect| matches!(effect, Effect::Count(..))) =>
+            if held == released
+                && tx.otherwise.is_empty()
+                && counts
+                    .iter()
+                    .all(|effect| matches!(effect, Effect::Count(..))) =>
         {
             Some(held)
         }
@@ -193,13 +252,20 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
         Effect::Put(payload, Place::Queue { name, end }) => put(tables, payload, name, *end),
         Effect::Put(payload, Place::Timed { set, at }) => {
             tables.changed(InterestKind::Timed);
-            let mut insert =
-                tables.connection.prepare_cached("INSERT OR REPLACE INTO timed (place, payload, at) VALUES (?1, ?2, ?3)")?;
-            insert.execute(params![place(*set), &payload[..], at.as_micros()]).map(|_| ())
+            let mut insert = tables.connection.prepare_cached(
+                "INSERT OR REPLACE INTO timed (place, payload, at) VALUES (?1, ?2, ?3)",
+            )?;
+            insert
+                .execute(params![place(*set), &payload[..], at.as_micros()])
+                .map(|_| ())
         }
         Effect::Take(set, payload) => {
-            let mut delete = tables.connection.prepare_cached("DELETE FROM timed WHERE place = ?1 AND payload = ?2")?;
-            delete.execute(params![place(*set), &payload[..]]).map(|_| ())
+            let mut delete = tables
+                .connection
+                .prepare_cached("DELETE FROM timed WHERE place = ?1 AND payload = ?2")?;
+            delete
+                .execute(params![place(*set), &payload[..]])
+                .map(|_| ())
         }
         Effect::Release(claim) => release(tables, claim).map(|_| ()),
         // Written at the end of the batch.
@@ -209,14 +275,23 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
             if *set == Members::Paused {
                 tables.changed(InterestKind::Queues);
             }
-            let mut delete = tables.connection.prepare_cached("DELETE FROM member WHERE place = ?1 AND name = ?2")?;
-            delete.execute(params![members(*set), &**member]).map(|_| ())
+            let mut delete = tables
+                .connection
+                .prepare_cached("DELETE FROM member WHERE place = ?1 AND name = ?2")?;
+            delete
+                .execute(params![members(*set), &**member])
+                .map(|_| ())
         }
         Effect::Trim { set, before, keep } => trim(tables, *set, *before, *keep),
     }
 }
 
-fn put(tables: &mut Tables<'_>, payload: &[u8], name: &std::sync::Arc<str>, end: End) -> rusqlite::Result<()> {
+fn put(
+    tables: &mut Tables<'_>,
+    payload: &[u8],
+    name: &std::sync::Arc<str>,
+    end: End,
+) -> rusqlite::Result<()> {
     let known = tables.known_queue(name)?.is_some();
     let queue = tables.queue(name)?;
     if !known {
@@ -233,26 +308,42 @@ fn put(tables: &mut Tables<'_>, payload: &[u8], name: &std::sync::Arc<str>, end:
              VALUES (?1, coalesce((SELECT min(pos) FROM ready WHERE queue = ?1), 1) - 1, ?2)"
         }
     };
-    tables.connection.prepare_cached(sql)?.execute(params![queue, payload]).map(|_| ())
+    tables
+        .connection
+        .prepare_cached(sql)?
+        .execute(params![queue, payload])
+        .map(|_| ())
 }
 
 fn join(tables: &Tables<'_>, set: Members, member: &str) -> rusqlite::Result<()> {
-    let mut insert = tables.connection.prepare_cached("INSERT OR IGNORE INTO member (place, name) VALUES (?1, ?2)")?;
+    let mut insert = tables
+        .connection
+        .prepare_cached("INSERT OR IGNORE INTO member (place, name) VALUES (?1, ?2)")?;
     insert.execute(params![members(set), member]).map(|_| ())
 }
 
 fn release(tables: &mut Tables<'_>, ClaimId { owner, token }: &ClaimId) -> rusqlite::Result<bool> {
-    let Some(owner) = tables.owner(owner)? else { return Ok(false) };
-    let mut delete = tables.connection.prepare_cached("DELETE FROM claim WHERE owner = ?1 AND token = ?2")?;
+    let Some(owner) = tables.owner(owner)? else {
+        return Ok(false);
+    };
+    let mut delete = tables
+        .connection
+        .prepare_cached("DELETE FROM claim WHERE owner = ?1 AND token = ?2")?;
     Ok(delete.execute(params![owner, number(token.as_number())])? == 1)
 }
 
 fn trim(tables: &Tables<'_>, set: TimedSet, before: Timestamp, keep: u64) -> rusqlite::Result<()> {
     let set = place(set);
-    let mut old = tables.connection.prepare_cached("DELETE FROM timed WHERE place = ?1 AND at < ?2")?;
+    let mut old = tables
+        .connection
+        .prepare_cached("DELETE FROM timed WHERE place = ?1 AND at < ?2")?;
     old.execute(params![set, before.as_micros()])?;
-    let mut count = tables.connection.prepare_cached("SELECT count(*) FROM timed WHERE place = ?1")?;
-    let over = count.query_row([set], |row| row.get::<_, i64>(0))?.saturating_sub(number(keep));
+    let mut count = tables
+        .connection
+        .prepare_cached("SELECT count(*) FROM timed WHERE place = ?1")?;
+    let over = count
+        .query_row([set], |row| row.get::<_, i64>(0))?
+        .saturating_sub(number(keep));
     if over <= 0 {
         return Ok(());
     }

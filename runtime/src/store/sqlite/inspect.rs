@@ -11,8 +11,8 @@ use super::commit::{members, number, place};
 use super::{SqliteStore, name};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName, QueueInfo, Stat, TimedSet,
-    Unavailable,
+    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
+    QueueInfo, Stat, TimedSet, Unavailable,
 };
 
 impl SqliteStore {
@@ -26,9 +26,11 @@ impl SqliteStore {
             // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
             let work = move || look(&reader.lock().unwrap_or_else(PoisonError::into_inner));
             match tokio::task::spawn_blocking(work).await {
-                Ok(result) => {
-                    result.map_err(|error| Unavailable::new(name(&self.path), error.to_string()).unsent().because(error))
-                }
+                Ok(result) => result.map_err(|error| {
+                    Unavailable::new(name(&self.path), error.to_string())
+                        .unsent()
+                        .because(error)
+                }),
                 Err(error) => Err(Unavailable::new(name(&self.path), error.to_string()).unsent()),
             }
         })
@@ -43,8 +45,9 @@ impl Inspect for SqliteStore {
 
     fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Answer<'_, Due> {
         self.look(move |connection| {
-            let mut select =
-                connection.prepare_cached("SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2")?;
+            let mut select = connection.prepare_cached(
+                "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2",
+            )?;
             let mut rows = select.query(params![place(set), number(limit as u64 + 1)])?;
             let mut due = Due::default();
             while let Some(row) = rows.next()? {
@@ -53,7 +56,10 @@ impl Inspect for SqliteStore {
                     due.next = Some(at);
                     break;
                 }
-                due.entries.push(Entry { payload: Bytes::from(row.get::<_, Vec<u8>>(0)?), at: Some(at) });
+                due.entries.push(Entry {
+                    payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
+                    at: Some(at),
+                });
             }
             Ok(due)
         })
@@ -62,8 +68,13 @@ impl Inspect for SqliteStore {
     fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<Timestamp>> {
         let payload = payload.to_vec();
         self.look(move |connection| {
-            let mut select = connection.prepare_cached("SELECT at FROM timed WHERE place = ?1 AND payload = ?2")?;
-            select.query_row(params![place(set), payload], |row| row.get(0).map(Timestamp::from_micros)).optional()
+            let mut select = connection
+                .prepare_cached("SELECT at FROM timed WHERE place = ?1 AND payload = ?2")?;
+            select
+                .query_row(params![place(set), payload], |row| {
+                    row.get(0).map(Timestamp::from_micros)
+                })
+                .optional()
         })
     }
 
@@ -74,15 +85,22 @@ impl Inspect for SqliteStore {
     fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
         let day = day.unwrap_or_default().to_owned();
         self.look(move |connection| {
-            let mut select = connection.prepare_cached("SELECT n FROM counter WHERE name = ?1 AND day = ?2")?;
-            Ok(select.query_row(params![stat.name(), day], |row| row.get(0)).optional()?.map_or(0, unsigned))
+            let mut select =
+                connection.prepare_cached("SELECT n FROM counter WHERE name = ?1 AND day = ?2")?;
+            Ok(select
+                .query_row(params![stat.name(), day], |row| row.get(0))
+                .optional()?
+                .map_or(0, unsigned))
         })
     }
 
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
         self.look(move |connection| {
-            let mut select = connection.prepare_cached("SELECT name FROM member WHERE place = ?1 ORDER BY name")?;
-            select.query_map([members(set)], |row| row.get(0))?.collect()
+            let mut select = connection
+                .prepare_cached("SELECT name FROM member WHERE place = ?1 ORDER BY name")?;
+            select
+                .query_map([members(set)], |row| row.get(0))?
+                .collect()
         })
     }
 
@@ -116,30 +134,45 @@ impl Inspect for SqliteStore {
     }
 }
 
-fn page(connection: &Connection, at: &PlaceName, cursor: u64, limit: usize) -> rusqlite::Result<Page> {
+fn page(
+    connection: &Connection,
+    at: &PlaceName,
+    cursor: u64,
+    limit: usize,
+) -> rusqlite::Result<Page> {
     let (cursor_row, limit_rows) = (number(cursor), number(limit as u64 + 1));
     let mut entries: Vec<Entry> = match at {
         PlaceName::Queue(name) => {
             let mut select = connection.prepare_cached(
                 "SELECT payload FROM ready WHERE queue = (SELECT id FROM queue WHERE name = ?1) ORDER BY pos LIMIT ?2 OFFSET ?3",
             )?;
-            let rows = select.query_map(params![Arc::as_ref(name), limit_rows, cursor_row], |row| {
-                Ok(Entry { payload: Bytes::from(row.get::<_, Vec<u8>>(0)?), at: None })
-            })?;
+            let rows =
+                select.query_map(params![Arc::as_ref(name), limit_rows, cursor_row], |row| {
+                    Ok(Entry {
+                        payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
+                        at: None,
+                    })
+                })?;
             rows.collect::<rusqlite::Result<_>>()?
         }
         PlaceName::Timed(set) => {
             let mut select = connection
                 .prepare_cached("SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3")?;
             let rows = select.query_map(params![place(*set), limit_rows, cursor_row], |row| {
-                Ok(Entry { payload: Bytes::from(row.get::<_, Vec<u8>>(0)?), at: Some(Timestamp::from_micros(row.get(1)?)) })
+                Ok(Entry {
+                    payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
+                    at: Some(Timestamp::from_micros(row.get(1)?)),
+                })
             })?;
             rows.collect::<rusqlite::Result<_>>()?
         }
     };
     let more = entries.len() > limit;
     entries.truncate(limit);
-    Ok(Page { next: more.then(|| cursor + entries.len() as u64), entries })
+    Ok(Page {
+        next: more.then(|| cursor + entries.len() as u64),
+        entries,
+    })
 }
 
 fn census(connection: &Connection) -> rusqlite::Result<Census> {
@@ -152,7 +185,11 @@ fn census(connection: &Connection) -> rusqlite::Result<Census> {
     )?;
     let rows = queues.query_map([members(Members::Queues)], |row| {
         let head = row.get::<_, Option<Vec<u8>>>(2)?.map(Bytes::from);
-        Ok(QueueInfo { name: row.get(0)?, size: unsigned(row.get(1)?), head })
+        Ok(QueueInfo {
+            name: row.get(0)?,
+            size: unsigned(row.get(1)?),
+            head,
+        })
     })?;
     let queues = rows.collect::<rusqlite::Result<_>>()?;
     let mut timed = connection.prepare_cached("SELECT count(*) FROM timed WHERE place = ?1")?;
@@ -162,7 +199,9 @@ fn census(connection: &Connection) -> rusqlite::Result<Census> {
         schedule: size(TimedSet::Schedule)?,
         retry: size(TimedSet::Retry)?,
         dead: size(TimedSet::Dead)?,
-        claimed: connection.query_row("SELECT count(*) FROM claim", [], |row| row.get(0).map(unsigned))?,
+        claimed: connection.query_row("SELECT count(*) FROM claim", [], |row| {
+            row.get(0).map(unsigned)
+        })?,
     })
 }
 

@@ -21,7 +21,8 @@ use rusqlite::Connection;
 
 use super::wake::Wake;
 use super::{
-    Answer, Batch, Claim, ClaimRequest, Commit, Interest, Owner, Registration, Renewed, Store, TestClock, Unavailable,
+    Answer, Batch, Claim, ClaimRequest, Commit, Interest, Owner, Registration, Renewed, Store,
+    TestClock, Unavailable,
 };
 pub use open::OpenError;
 use time::Time;
@@ -62,7 +63,9 @@ impl SqliteOptions {
 
 impl fmt::Debug for SqliteOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteOptions").field("durability", &self.durability).finish_non_exhaustive()
+        f.debug_struct("SqliteOptions")
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,14 +130,27 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |tables| claim::claim(tables, &request)))
     }
 
-    fn renew<'a>(&'a self, owner: &'a Owner, lease: Duration, registration: Registration) -> Answer<'a, Renewed> {
+    fn renew<'a>(
+        &'a self,
+        owner: &'a Owner,
+        lease: Duration,
+        registration: Registration,
+    ) -> Answer<'a, Renewed> {
         let (owner, time) = (owner.clone(), self.time.clone());
         Box::pin(self.write(move |tables| owner::renew(tables, &owner, lease, registration, &time)))
     }
 
-    fn take_over<'a>(&'a self, owner: &'a Owner, seq: u64, from: &'a Owner, limit: usize) -> Answer<'a, Claim> {
+    fn take_over<'a>(
+        &'a self,
+        owner: &'a Owner,
+        seq: u64,
+        from: &'a Owner,
+        limit: usize,
+    ) -> Answer<'a, Claim> {
         let (owner, from, time) = (owner.clone(), from.clone(), self.time.clone());
-        Box::pin(self.write(move |tables| owner::take_over(tables, &owner, seq, &from, limit, &time)))
+        Box::pin(
+            self.write(move |tables| owner::take_over(tables, &owner, seq, &from, limit, &time)),
+        )
     }
 
     fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()> {
@@ -144,8 +160,17 @@ impl Store for SqliteStore {
         })
     }
 
-    fn turn<'a>(&'a self, batch: &'a Batch, request: &'a ClaimRequest) -> Answer<'a, (Commit, Claim)> {
+    fn turn<'a>(
+        &'a self,
+        batch: &'a Batch,
+        request: &'a ClaimRequest,
+    ) -> Answer<'a, (Commit, Claim)> {
         let (batch, request, now) = (batch.clone(), request.clone(), self.time.now());
-        Box::pin(self.write(move |tables| Ok((commit::commit(tables, &batch, now)?, claim::claim(tables, &request)?))))
+        Box::pin(self.write(move |tables| {
+            Ok((
+                commit::commit(tables, &batch, now)?,
+                claim::claim(tables, &request)?,
+            ))
+        }))
     }
 }

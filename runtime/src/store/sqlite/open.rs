@@ -26,28 +26,52 @@ pub struct OpenError {
 
 impl OpenError {
     fn new(path: &Path, reason: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), reason: reason.into(), source: None }
+        Self {
+            path: path.to_owned(),
+            reason: reason.into(),
+            source: None,
+        }
     }
 
     fn of(path: &Path, error: rusqlite::Error) -> Self {
         let reason = match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen) => "it cannot be opened or made: check the permissions of its folder".to_owned(),
-            Some(ErrorCode::NotADatabase) => "it is not a SQLite database: name another file".to_owned(),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it cannot be written: check its permissions".to_owned(),
+            Some(ErrorCode::CannotOpen) => {
+                "it cannot be opened or made: check the permissions of its folder".to_owned()
+            }
+            Some(ErrorCode::NotADatabase) => {
+                "it is not a SQLite database: name another file".to_owned()
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                "it cannot be written: check its permissions".to_owned()
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                format!("another process has held its lock for {PATIENCE:?}: end that, or name another file")
+                format!(
+                    "another process has held its lock for {PATIENCE:?}: end that, or name another file"
+                )
             }
             Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
             _ => error.to_string(),
         };
-        Self { source: Some(Box::new(error)), ..Self::new(path, reason) }
+        Self {
+            source: Some(Box::new(error)),
+            ..Self::new(path, reason)
+        }
     }
 }
 
 /// The connection that writes, and the one that looks.
-pub(super) fn connections(path: &Path, durability: Durability) -> Result<(Connection, Connection), OpenError> {
+pub(super) fn connections(
+    path: &Path,
+    durability: Durability,
+) -> Result<(Connection, Connection), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        return Err(OpenError::new(path, format!("the folder {} does not exist: make it first", folder.display())));
+        return Err(OpenError::new(
+            path,
+            format!(
+                "the folder {} does not exist: make it first",
+                folder.display()
+            ),
+        ));
     }
     let of = |error| OpenError::of(path, error);
     let mut writer = Connection::open(path).map_err(of)?;
@@ -55,7 +79,9 @@ pub(super) fn connections(path: &Path, durability: Durability) -> Result<(Connec
     match version(&mut writer).map_err(of)? {
         VERSION => {}
         other => {
-            let reason = format!("its tables are of version {other}, this program knows version {VERSION}: name another file");
+            let reason = format!(
+                "its tables are of version {other}, this program knows version {VERSION}: name another file"
+            );
             return Err(OpenError::new(path, reason));
         }
     }
@@ -83,7 +109,8 @@ fn prepare(writer: &mut Connection, durability: Durability) -> rusqlite::Result<
 fn version(writer: &mut Connection) -> rusqlite::Result<i64> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if version == 0 && tables == 0 {
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "user_version", VERSION)?;

@@ -20,12 +20,20 @@ pub(super) fn renew(
     let now = time.lease();
     let deadline = now.after(lease);
     let update = "UPDATE owner SET boot = ?2, deadline = ?3 WHERE name = ?1 AND seq IS NOT NULL";
-    let kept = tables.connection.prepare_cached(update)?.execute(params![owner.as_str(), &*now.boot, deadline])? == 1;
+    let kept = tables.connection.prepare_cached(update)?.execute(params![
+        owner.as_str(),
+        &*now.boot,
+        deadline
+    ])? == 1;
     let standing = if kept {
         Standing::Kept
     } else if registration == Registration::First && tables.owner(owner)?.is_none() {
         let insert = "INSERT INTO owner (name, boot, deadline, seq) VALUES (?1, ?2, ?3, 0)";
-        tables.connection.prepare_cached(insert)?.execute(params![owner.as_str(), &*now.boot, deadline])?;
+        tables.connection.prepare_cached(insert)?.execute(params![
+            owner.as_str(),
+            &*now.boot,
+            deadline
+        ])?;
         Standing::New
     } else {
         Standing::Evicted
@@ -34,12 +42,21 @@ pub(super) fn renew(
         Some(id) => held(tables, id)?,
         None => 0,
     };
-    Ok(Renewed { standing, now: time.now(), held, expired: expired(tables, owner, &now)? })
+    Ok(Renewed {
+        standing,
+        now: time.now(),
+        held,
+        expired: expired(tables, owner, &now)?,
+    })
 }
 
 fn held(tables: &Tables<'_>, owner: i64) -> rusqlite::Result<u64> {
-    let mut count = tables.connection.prepare_cached("SELECT count(*) FROM claim WHERE owner = ?1")?;
-    count.query_row([owner], |row| row.get::<_, i64>(0)).map(|held| u64::try_from(held).unwrap_or(0))
+    let mut count = tables
+        .connection
+        .prepare_cached("SELECT count(*) FROM claim WHERE owner = ?1")?;
+    count
+        .query_row([owner], |row| row.get::<_, i64>(0))
+        .map(|held| u64::try_from(held).unwrap_or(0))
 }
 
 /// Owners of another boot ran out with it.
@@ -48,9 +65,15 @@ fn expired(tables: &Tables<'_>, but: &Owner, now: &LeaseTime) -> rusqlite::Resul
         "SELECT name FROM owner WHERE name <> ?1 AND (boot <> ?2 OR deadline <= ?3)
          ORDER BY boot = ?2, deadline, name LIMIT ?4",
     )?;
-    let rows = select.query_map(params![but.as_str(), &*now.boot, now.micros, number(MAX_EXPIRED as u64)], |row| {
-        row.get::<_, String>(0).map(|name| Owner::from_text(&name))
-    })?;
+    let rows = select.query_map(
+        params![
+            but.as_str(),
+            &*now.boot,
+            now.micros,
+            number(MAX_EXPIRED as u64)
+        ],
+        |row| row.get::<_, String>(0).map(|name| Owner::from_text(&name)),
+    )?;
     rows.collect()
 }
 
@@ -67,12 +90,17 @@ pub(super) fn take_over(
         Call::Answered(answer) => return Ok(answer),
     };
     let now = time.lease();
-    let mut select =
-        tables.connection.prepare_cached("SELECT id FROM owner WHERE name = ?1 AND (boot <> ?2 OR deadline <= ?3)")?;
+    let mut select = tables.connection.prepare_cached(
+        "SELECT id FROM owner WHERE name = ?1 AND (boot <> ?2 OR deadline <= ?3)",
+    )?;
     let dead: Option<i64> = if owner == from {
         None
     } else {
-        select.query_row(params![from.as_str(), &*now.boot, now.micros], |row| row.get(0)).optional()?
+        select
+            .query_row(params![from.as_str(), &*now.boot, now.micros], |row| {
+                row.get(0)
+            })
+            .optional()?
     };
     let taken = match dead {
         Some(dead) => bite(tables, dead, limit.min(MAX_CLAIM))?,
@@ -82,7 +110,10 @@ pub(super) fn take_over(
 }
 
 fn bite(tables: &Tables<'_>, dead: i64, limit: usize) -> rusqlite::Result<Vec<Taken>> {
-    tables.connection.prepare_cached("UPDATE owner SET seq = NULL WHERE id = ?1")?.execute([dead])?;
+    tables
+        .connection
+        .prepare_cached("UPDATE owner SET seq = NULL WHERE id = ?1")?
+        .execute([dead])?;
     let mut select = tables.connection.prepare_cached(
         "SELECT token, queue, queue.name, recoveries, payload FROM claim JOIN queue ON queue.id = claim.queue
          WHERE owner = ?1 ORDER BY token LIMIT ?2",
@@ -92,10 +123,18 @@ fn bite(tables: &Tables<'_>, dead: i64, limit: usize) -> rusqlite::Result<Vec<Ta
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
         let recoveries = row.get::<_, u32>(3)?.saturating_add(1);
-        taken.push(Taken { queue: row.get(1)?, name: row.get::<_, String>(2)?.into(), recoveries, payload: row.get(4)? });
+        taken.push(Taken {
+            queue: row.get(1)?,
+            name: row.get::<_, String>(2)?.into(),
+            recoveries,
+            payload: row.get(4)?,
+        });
     }
     if let Some(last) = last {
-        tables.connection.prepare_cached("DELETE FROM claim WHERE owner = ?1 AND token <= ?2")?.execute(params![dead, last])?;
+        tables
+            .connection
+            .prepare_cached("DELETE FROM claim WHERE owner = ?1 AND token <= ?2")?
+            .execute(params![dead, last])?;
     }
     forget_if_empty(tables, dead)?;
     Ok(taken)

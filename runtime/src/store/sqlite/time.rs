@@ -23,13 +23,22 @@ pub(super) struct LeaseTime {
 
 impl Time {
     pub(super) fn new(test: Option<TestClock>) -> Self {
-        let boot = if test.is_some() { Some("test".into()) } else { boot_id() };
+        let boot = if test.is_some() {
+            Some("test".into())
+        } else {
+            boot_id()
+        };
         // Without a boot clock, leases go by the wall's.
-        Self { test, boot: boot.unwrap_or_else(|| "wall".into()) }
+        Self {
+            test,
+            boot: boot.unwrap_or_else(|| "wall".into()),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.test.as_ref().map_or_else(Timestamp::from_wall_clock, |clock| clock())
+        self.test
+            .as_ref()
+            .map_or_else(Timestamp::from_wall_clock, |clock| clock())
     }
 
     pub(super) fn lease(&self) -> LeaseTime {
@@ -37,13 +46,17 @@ impl Time {
             "test" | "wall" => self.now().as_micros(),
             _ => since_boot(),
         };
-        LeaseTime { boot: self.boot.clone(), micros }
+        LeaseTime {
+            boot: self.boot.clone(),
+            micros,
+        }
     }
 }
 
 impl LeaseTime {
     pub(super) fn after(&self, lease: Duration) -> i64 {
-        self.micros.saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX))
+        self.micros
+            .saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX))
     }
 }
 

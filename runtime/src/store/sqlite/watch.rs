@@ -64,7 +64,10 @@ mod linux {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&events, &mut buffer);
         loop {
-            let mut ready = [PollFd::new(&events, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+            let mut ready = [
+                PollFd::new(&events, PollFlags::IN),
+                PollFd::new(stop, PollFlags::IN),
+            ];
             match poll(&mut ready, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
@@ -100,7 +103,8 @@ impl Watch {
         const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
         let (stop, stopped) = channel();
         std::thread::spawn(move || {
-            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) && peek.ask() {}
+            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) && peek.ask() {
+            }
         });
         Self { _stop: stop }
     }

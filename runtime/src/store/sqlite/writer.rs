@@ -49,7 +49,14 @@ enum Message {
 impl Writer {
     pub(super) fn start(connection: Connection, wake: Arc<Wake>, name: Box<str>) -> Self {
         let (requests, waiting) = channel();
-        let thread = Thread { connection, waiting, wake, name: name.clone(), version: None, ids: Ids::default() };
+        let thread = Thread {
+            connection,
+            waiting,
+            wake,
+            name: name.clone(),
+            version: None,
+            ids: Ids::default(),
+        };
         thread::spawn(move || thread.run());
         Self { requests, name }
     }
@@ -60,21 +67,34 @@ impl Writer {
         work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let request = Typed { work: Some(work), done: None, reply };
+        let request = Typed {
+            work: Some(work),
+            done: None,
+            reply,
+        };
         let gone = || Unavailable::new(self.name.clone(), "its writing thread has ended");
-        self.requests.send(Message::Request(Box::new(request))).map_err(|_| gone().unsent())?;
+        self.requests
+            .send(Message::Request(Box::new(request)))
+            .map_err(|_| gone().unsent())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
     pub(super) fn peek(&self) -> Peek {
-        Peek { requests: self.requests.clone(), asked: Arc::default() }
+        Peek {
+            requests: self.requests.clone(),
+            asked: Arc::default(),
+        }
     }
 }
 
 impl Peek {
     /// Asks, unless it is asked already; `false` once nobody is there.
     pub(super) fn ask(&self) -> bool {
-        self.asked.swap(true, Ordering::AcqRel) || self.requests.send(Message::Peek(self.asked.clone())).is_ok()
+        self.asked.swap(true, Ordering::AcqRel)
+            || self
+                .requests
+                .send(Message::Peek(self.asked.clone()))
+                .is_ok()
     }
 }
 
@@ -141,7 +161,10 @@ impl Thread {
 
     /// Wakes whoever waits, if another process has written.
     fn look(&mut self) {
-        let version = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).ok();
+        let version = self
+            .connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .ok();
         if std::mem::replace(&mut self.version, version) != version {
             self.wake.changed(InterestKind::Queues);
             self.wake.changed(InterestKind::Timed);
@@ -158,7 +181,12 @@ impl Thread {
         let mut run = Vec::new();
         let mut next = Some(first);
         while let Some(mut request) = next.take() {
-            let mut tables = Tables { connection: &self.connection, ids: &mut self.ids, queues: &queues, timed: &timed };
+            let mut tables = Tables {
+                connection: &self.connection,
+                ids: &mut self.ids,
+                queues: &queues,
+                timed: &timed,
+            };
             match savepoint(&mut tables, |tables| request.run(tables)) {
                 Ok(()) => run.push(request),
                 Err(error) => {
@@ -194,7 +222,11 @@ impl Thread {
     fn begin(&self) -> rusqlite::Result<()> {
         let patience = Instant::now() + LOCK_PATIENCE;
         loop {
-            match self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]) {
+            match self
+                .connection
+                .prepare_cached("BEGIN IMMEDIATE")?
+                .execute([])
+            {
                 Err(error) if is_busy(&error) && Instant::now() < patience => pause(),
                 result => return result.map(|_| ()),
             }
@@ -202,7 +234,10 @@ impl Thread {
     }
 
     fn end(&mut self, run: Vec<Box<dyn Request>>, queues: bool, timed: bool) {
-        let committed = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        let committed = self
+            .connection
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]));
         if let Err(error) = committed {
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
@@ -232,7 +267,9 @@ impl Thread {
 
     /// What failed was rolled back, so it was certainly not applied.
     fn unavailable(&self, error: rusqlite::Error) -> Unavailable {
-        Unavailable::new(self.name.clone(), error.to_string()).unsent().because(error)
+        Unavailable::new(self.name.clone(), error.to_string())
+            .unsent()
+            .because(error)
     }
 }
 
@@ -241,22 +278,37 @@ pub(super) fn savepoint<T>(
     tables: &mut Tables<'_>,
     work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    tables.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+    tables
+        .connection
+        .prepare_cached("SAVEPOINT request")?
+        .execute([])?;
     let result = work(tables);
     if !tables.connection.is_autocommit() {
         if result.is_err() {
-            tables.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+            tables
+                .connection
+                .prepare_cached("ROLLBACK TO request")?
+                .execute([])?;
         }
-        tables.connection.prepare_cached("RELEASE request")?.execute([])?;
+        tables
+            .connection
+            .prepare_cached("RELEASE request")?
+            .execute([])?;
     }
     result
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
-#[expect(clippy::disallowed_methods, reason = "a lock of another process gives no signal when it is free")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lock of another process gives no signal when it is free"
+)]
 fn pause() {
     thread::sleep(Duration::from_micros(fastrand::u64(LOCK_LOOKS)));
 }
@@ -283,8 +335,12 @@ impl Tables<'_> {
         if let Some(id) = self.ids.owners.get(owner) {
             return Ok(Some(*id));
         }
-        let mut select = self.connection.prepare_cached("SELECT id FROM owner WHERE name = ?1")?;
-        let id = select.query_row([owner.as_str()], |row| row.get(0)).optional()?;
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT id FROM owner WHERE name = ?1")?;
+        let id = select
+            .query_row([owner.as_str()], |row| row.get(0))
+            .optional()?;
         if let Some(id) = id {
             if self.ids.owners.len() >= MAX_OWNERS {
                 self.ids.owners.clear();
@@ -299,7 +355,9 @@ impl Tables<'_> {
         if let Some(id) = self.ids.queues.get(name) {
             return Ok(Some(*id));
         }
-        let mut select = self.connection.prepare_cached("SELECT id FROM queue WHERE name = ?1")?;
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT id FROM queue WHERE name = ?1")?;
         let id = select.query_row([&**name], |row| row.get(0)).optional()?;
         if let Some(id) = id {
             self.ids.queues.insert(name.clone(), id);
@@ -312,7 +370,9 @@ impl Tables<'_> {
         if let Some(id) = self.known_queue(name)? {
             return Ok(id);
         }
-        self.connection.prepare_cached("INSERT INTO queue (name) VALUES (?1)")?.execute(params![&**name])?;
+        self.connection
+            .prepare_cached("INSERT INTO queue (name) VALUES (?1)")?
+            .execute(params![&**name])?;
         let id = self.connection.last_insert_rowid();
         self.ids.queues.insert(name.clone(), id);
         Ok(id)
