@@ -63,13 +63,21 @@ impl Flow {
         let clock = Clock::starting_now();
         let fixture = Fixture::with_clock(kind, clock.clone()).await;
         let client = sancho::testing::client(fixture.handle());
-        Self { client, clock, _fixture: Some(fixture) }
+        Self {
+            client,
+            clock,
+            _fixture: Some(fixture),
+        }
     }
 
     pub(crate) fn over(store: impl FnOnce(TestClock) -> Arc<dyn Store>) -> Self {
         let clock = Clock::starting_now();
         let client = sancho::testing::client(store(clock.source()));
-        Self { client, clock, _fixture: None }
+        Self {
+            client,
+            clock,
+            _fixture: None,
+        }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -21,7 +21,9 @@ impl Clock {
     /// A clock that shows the host's time, for what compares with it.
     #[must_use]
     pub fn starting_now() -> Self {
-        Self(Arc::new(AtomicI64::new(Timestamp::from_wall_clock().as_micros())))
+        Self(Arc::new(AtomicI64::new(
+            Timestamp::from_wall_clock().as_micros(),
+        )))
     }
 
     /// What it shows.

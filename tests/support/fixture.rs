@@ -17,8 +17,8 @@ use sancho::store::{
 
 use tempfile::TempDir;
 
-use crate::{Clock, RedisServer};
 use crate::effects::strictly;
+use crate::{Clock, RedisServer};
 
 /// The lease of the owners that a fixture registers.
 pub const LEASE: Duration = Duration::from_secs(12);
@@ -262,12 +262,21 @@ impl Backing {
     async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
         match self {
             Self::Redis(prefix) => {
-                let options = RedisOptions::new(RedisServer::shared().url()).prefix(prefix).with_clock(clock.source());
-                Arc::new(RedisStore::connect(options).await.expect("the server is there"))
+                let options = RedisOptions::new(RedisServer::shared().url())
+                    .prefix(prefix)
+                    .with_clock(clock.source());
+                Arc::new(
+                    RedisStore::connect(options)
+                        .await
+                        .expect("the server is there"),
+                )
             }
             Self::Sqlite(folder) => {
                 let options = SqliteOptions::default().with_clock(clock.source());
-                Arc::new(SqliteStore::open(folder.path().join("jobs.db"), options).expect("the file can be made"))
+                Arc::new(
+                    SqliteStore::open(folder.path().join("jobs.db"), options)
+                        .expect("the file can be made"),
+                )
             }
             Self::Memory(store) => Arc::new(store.clone()),
         }

@@ -83,7 +83,11 @@ impl MemoryStore {
     /// An empty store whose time is that of `clock`.
     #[must_use]
     pub fn with_clock(clock: TestClock) -> Self {
-        Self(Arc::new(Inner { data: Mutex::default(), wake: Wake::new(), clock }))
+        Self(Arc::new(Inner {
+            data: Mutex::default(),
+            wake: Wake::new(),
+            clock,
+        }))
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {

@@ -1,6 +1,6 @@
 //! Transactions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
 
@@ -49,7 +49,6 @@ pub(super) fn commit(
     let mut changes = Changes {
         tables,
         counts: BTreeMap::new(),
-        released: BTreeSet::new(),
         now,
     };
     let results: Vec<_> = batch
@@ -115,7 +114,6 @@ fn read_results(text: &str) -> Vec<TxResult> {
 struct Changes<'t, 'c> {
     tables: &'t mut Tables<'c>,
     counts: BTreeMap<Stat, u64>,
-    released: BTreeSet<Owner>,
     now: Timestamp,
 }
 
@@ -123,7 +121,7 @@ impl Changes<'_, '_> {
     fn apply(&mut self, tx: &Tx) -> rusqlite::Result<TxResult> {
         debug_assert!(tx.is_well_ordered(), "effects are out of order: {tx:?}");
         if let Some(claim) = settled_only(tx) {
-            let held = self.release(claim)?;
+            let held = release(self.tables, claim)?;
             if held {
                 self.count(&tx.then);
             }
@@ -159,23 +157,9 @@ impl Changes<'_, '_> {
     }
 
     fn effects(&mut self, effects: &[Effect]) -> rusqlite::Result<()> {
-        let released = &mut self.released;
         savepoint(self.tables, |tables| {
-            for effect in effects {
-                if let Effect::Release(claim) = effect {
-                    released.insert(claim.owner.clone());
-                }
-                apply(tables, effect)?;
-            }
-            Ok(())
+            effects.iter().try_for_each(|effect| apply(tables, effect))
         })
-    }
-
-    fn release(&mut self, claim: &ClaimId) -> rusqlite::Result<bool> {
-        if !self.released.contains(&claim.owner) {
-            self.released.insert(claim.owner.clone());
-        }
-        release(self.tables, claim)
     }
 
     fn holds(&mut self, guard: &Guard) -> rusqlite::Result<bool> {
@@ -220,11 +204,6 @@ impl Changes<'_, '_> {
                         "INSERT INTO counter (name, day, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
                     )?
                     .execute(params![stat.name(), day, number(n)])?;
-            }
-        }
-        for owner in self.released {
-            if let Some(id) = self.tables.owner(&owner)? {
-                super::owner::forget_if_empty(self.tables, id)?;
             }
         }
         Ok(())

@@ -60,7 +60,10 @@ mod linux {
     const LOOKS: [Timespec; 3] = [millis(1), millis(5), millis(20)];
 
     const fn millis(millis: i64) -> Timespec {
-        Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 }
+        Timespec {
+            tv_sec: 0,
+            tv_nsec: millis * 1_000_000,
+        }
     }
 
     pub(super) fn watch(path: &Path, stop: &OwnedFd, peek: &Peek) -> rustix::io::Result<()> {
