@@ -321,7 +321,7 @@ pub struct Due {
 /// How many payloads stand where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// The queues that are known or hold something, by name.
+    /// The known queues ([`Members::Queues`]), by name.
     pub queues: Vec<QueueInfo>,
     /// Entries in the schedule.
     pub schedule: u64,

@@ -83,7 +83,7 @@ impl Data {
                 }
             }
             Effect::Trim { set, before, keep } => {
-                self.timed.entry(*set).or_default().trim(*before, *keep)
+                self.timed.entry(*set).or_default().trim(*before, *keep);
             }
         }
     }

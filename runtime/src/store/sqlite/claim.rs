@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::commit::{members, number};
-use super::writer::Tables;
+use super::tables::Tables;
 use crate::store::{Claim, ClaimRequest, Claimed, MAX_CLAIM, Members, Owner, Token};
 
 /// A payload that is about to be claimed.

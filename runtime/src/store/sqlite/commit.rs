@@ -1,15 +1,20 @@
 //! Transactions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::writer::{Tables, savepoint};
+use super::tables::{Tables, savepoint};
 use crate::job::Timestamp;
 use crate::store::{
-    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Owner, Place, RECEIPT_TTL,
-    Stat, TimedSet, Tx, TxResult,
+    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, RECEIPT_TTL, Stat,
+    TimedSet, Tx, TxResult,
 };
+
+/// How often receipts that ran out are dropped.
+const PURGE_EVERY: Duration = Duration::from_secs(10);
 
 /// The number of a set in its table.
 pub(super) fn place(set: TimedSet) -> i64 {
@@ -28,10 +33,15 @@ pub(super) fn members(set: Members) -> i64 {
     }
 }
 
+/// The transactions of a batch that took the whole group with them, and what SQLite said. They are passed over when the
+/// batch is run again.
+pub(super) type Doomed = BTreeMap<usize, String>;
+
 pub(super) fn commit(
     tables: &mut Tables<'_>,
     batch: &Batch,
     now: Timestamp,
+    doomed: &mut Doomed,
 ) -> rusqlite::Result<Commit> {
     let receipt = tables
         .connection
@@ -51,27 +61,44 @@ pub(super) fn commit(
         counts: BTreeMap::new(),
         now,
     };
-    let results: Vec<_> = batch
-        .txs
-        .iter()
-        .map(|tx| changes.apply(tx))
-        .collect::<rusqlite::Result<_>>()?;
+    let mut results = Vec::with_capacity(batch.txs.len());
+    for (index, tx) in batch.txs.iter().enumerate() {
+        results.push(match doomed.get(&index) {
+            Some(error) => TxResult::Failed {
+                error: error.clone(),
+            },
+            None => match changes.apply(tx) {
+                Ok(result) => result,
+                Err(error) => {
+                    if changes.tables.connection.is_autocommit() {
+                        doomed.insert(index, error.to_string());
+                        changes.tables.news.again = true;
+                    }
+                    return Err(error);
+                }
+            },
+        });
+    }
     changes.end()?;
     keep_receipt(tables, batch, seq, &results, now)?;
     Ok(Commit::Done(results))
 }
 
 fn keep_receipt(
-    tables: &Tables<'_>,
+    tables: &mut Tables<'_>,
     batch: &Batch,
     seq: i64,
     results: &[TxResult],
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    tables
-        .connection
-        .prepare_cached("DELETE FROM receipt WHERE expires <= ?1")?
-        .execute([now.as_micros()])?;
+    // A look at every receipt, so not at every batch.
+    if tables.known.next_purge <= now.as_micros() {
+        tables.known.next_purge = now.after(PURGE_EVERY).as_micros();
+        tables
+            .connection
+            .prepare_cached("DELETE FROM receipt WHERE expires <= ?1")?
+            .execute([now.as_micros()])?;
+    }
     let expires = now.after(RECEIPT_TTL).as_micros();
     tables
         .connection
@@ -251,8 +278,9 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
         Effect::Count(..) => Ok(()),
         Effect::Join(set, member) => join(tables, *set, member),
         Effect::Leave(set, member) => {
-            if *set == Members::Paused {
-                tables.changed(InterestKind::Queues);
+            match set {
+                Members::Queues => tables.known.joined.clear(),
+                Members::Paused => tables.changed(InterestKind::Queues),
             }
             let mut delete = tables
                 .connection
@@ -265,15 +293,9 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
     }
 }
 
-fn put(
-    tables: &mut Tables<'_>,
-    payload: &[u8],
-    name: &std::sync::Arc<str>,
-    end: End,
-) -> rusqlite::Result<()> {
-    let known = tables.known_queue(name)?.is_some();
+fn put(tables: &mut Tables<'_>, payload: &[u8], name: &Arc<str>, end: End) -> rusqlite::Result<()> {
     let queue = tables.queue(name)?;
-    if !known {
+    if tables.known.joined.insert(queue) {
         join(tables, Members::Queues, name)?;
     }
     tables.changed(InterestKind::Queues);

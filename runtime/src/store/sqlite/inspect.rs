@@ -48,7 +48,8 @@ impl Inspect for SqliteStore {
             let mut select = connection.prepare_cached(
                 "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2",
             )?;
-            let mut rows = select.query(params![place(set), number(limit as u64 + 1)])?;
+            let mut rows =
+                select.query(params![place(set), number(limit as u64).saturating_add(1)])?;
             let mut due = Due::default();
             while let Some(row) = rows.next()? {
                 let at = Timestamp::from_micros(row.get(1)?);
@@ -140,7 +141,7 @@ fn page(
     cursor: u64,
     limit: usize,
 ) -> rusqlite::Result<Page> {
-    let (cursor_row, limit_rows) = (number(cursor), number(limit as u64 + 1));
+    let (cursor_row, limit_rows) = (number(cursor), number(limit as u64).saturating_add(1));
     let mut entries: Vec<Entry> = match at {
         PlaceName::Queue(name) => {
             let mut select = connection.prepare_cached(
@@ -177,11 +178,10 @@ fn page(
 
 fn census(connection: &Connection) -> rusqlite::Result<Census> {
     let mut queues = connection.prepare_cached(
-        "SELECT queue.name, (SELECT count(*) FROM ready WHERE queue = queue.id),
+        "SELECT member.name, (SELECT count(*) FROM ready WHERE queue = queue.id),
                 (SELECT payload FROM ready WHERE queue = queue.id ORDER BY pos LIMIT 1)
-         FROM queue WHERE EXISTS (SELECT 1 FROM ready WHERE queue = queue.id)
-                       OR EXISTS (SELECT 1 FROM member WHERE place = ?1 AND name = queue.name)
-         ORDER BY queue.name",
+         FROM member LEFT JOIN queue ON queue.name = member.name WHERE place = ?1
+         ORDER BY member.name",
     )?;
     let rows = queues.query_map([members(Members::Queues)], |row| {
         let head = row.get::<_, Option<Vec<u8>>>(2)?.map(Bytes::from);

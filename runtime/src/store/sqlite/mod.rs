@@ -8,6 +8,9 @@ mod commit;
 mod inspect;
 mod open;
 mod owner;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod time;
 mod watch;
 mod writer;
@@ -24,10 +27,12 @@ use super::{
     Answer, Batch, Claim, ClaimRequest, Commit, Interest, Owner, Registration, Renewed, Store,
     TestClock, Unavailable,
 };
+use commit::Doomed;
 pub use open::OpenError;
+use tables::Tables;
 use time::Time;
 use watch::Watch;
-use writer::{Tables, Writer};
+use writer::Writer;
 
 /// What a SQLite store is set to.
 #[derive(Clone, Default)]
@@ -89,9 +94,10 @@ impl SqliteStore {
         let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
         let (connection, reader) = open::connections(&path, options.durability)?;
         let wake = Arc::new(Wake::new());
-        let writer = Writer::start(connection, wake.clone(), name(&path));
+        let no_thread = |error| OpenError::no_thread(&path, error);
+        let writer = Writer::start(connection, wake.clone(), name(&path)).map_err(no_thread)?;
         Ok(Self {
-            _watch: Watch::start(&path, writer.peek()),
+            _watch: Watch::start(&path, writer.peek()).map_err(no_thread)?,
             writer,
             reader: Arc::new(Mutex::new(reader)),
             wake,
@@ -102,7 +108,7 @@ impl SqliteStore {
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
         self.writer.write(work).await
     }
@@ -122,7 +128,8 @@ impl fmt::Debug for SqliteStore {
 impl Store for SqliteStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
         let (batch, now) = (batch.clone(), self.time.now());
-        Box::pin(self.write(move |tables| commit::commit(tables, &batch, now)))
+        let mut doomed = Doomed::new();
+        Box::pin(self.write(move |tables| commit::commit(tables, &batch, now, &mut doomed)))
     }
 
     fn claim<'a>(&'a self, request: &'a ClaimRequest) -> Answer<'a, Claim> {
@@ -166,9 +173,10 @@ impl Store for SqliteStore {
         request: &'a ClaimRequest,
     ) -> Answer<'a, (Commit, Claim)> {
         let (batch, request, now) = (batch.clone(), request.clone(), self.time.now());
+        let mut doomed = Doomed::new();
         Box::pin(self.write(move |tables| {
             Ok((
-                commit::commit(tables, &batch, now)?,
+                commit::commit(tables, &batch, now, &mut doomed)?,
                 claim::claim(tables, &request)?,
             ))
         }))

@@ -2,11 +2,12 @@
 
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::Durability;
+use super::writer::{is_busy, pause};
 
 /// The version of the tables.
 const VERSION: i64 = 1;
@@ -30,6 +31,14 @@ impl OpenError {
             path: path.to_owned(),
             reason: reason.into(),
             source: None,
+        }
+    }
+
+    pub(super) fn no_thread(path: &Path, error: std::io::Error) -> Self {
+        let reason = format!("its threads cannot be started: {error}");
+        Self {
+            source: Some(Box::new(error)),
+            ..Self::new(path, reason)
         }
     }
 
@@ -73,49 +82,88 @@ pub(super) fn connections(
             ),
         ));
     }
+    if path.is_dir() {
+        return Err(OpenError::new(path, "it is a folder: name a file"));
+    }
     let of = |error| OpenError::of(path, error);
     let mut writer = Connection::open(path).map_err(of)?;
-    prepare(&mut writer, durability).map_err(of)?;
-    match version(&mut writer).map_err(of)? {
-        VERSION => {}
-        other => {
-            let reason = format!(
-                "its tables are of version {other}, this program knows version {VERSION}: name another file"
-            );
-            return Err(OpenError::new(path, reason));
-        }
+    writer.busy_timeout(PATIENCE).map_err(of)?;
+    // Looked at before anything is written: the file may be another program's.
+    if let Tables::Others(reason) = first_look(&mut writer).map_err(of)? {
+        return Err(OpenError::new(path, reason));
     }
+    if !prepare(&writer, durability).map_err(of)? {
+        let reason = "its file system cannot hold a write-ahead log: put it on a local disk";
+        return Err(OpenError::new(path, reason));
+    }
+    make_tables(&mut writer).map_err(of)?;
     writer.busy_timeout(Duration::ZERO).map_err(of)?;
     let reader = Connection::open(path).map_err(of)?;
     reader.busy_timeout(PATIENCE).map_err(of)?;
     Ok((writer, reader))
 }
 
-fn prepare(writer: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
-    writer.busy_timeout(PATIENCE)?;
-    writer.pragma_update(None, "journal_mode", "WAL")?;
+/// Whose tables are in a file.
+enum Tables {
+    None,
+    Ours,
+    Others(String),
+}
+
+/// In one transaction, so that another process that makes the tables now is not seen half done.
+fn first_look(connection: &mut Connection) -> rusqlite::Result<Tables> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    tables(&transaction)
+}
+
+fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (version, tables) {
+        (0, 0) => Tables::None,
+        (VERSION, _) => Tables::Ours,
+        (0, _) => Tables::Others("it is a database of another program: name another file".into()),
+        _ => Tables::Others(format!(
+            "its tables are of version {version}, this program knows version {VERSION}: name another file"
+        )),
+    })
+}
+
+/// Whether the file could be given a write-ahead log.
+fn prepare(writer: &Connection, durability: Durability) -> rusqlite::Result<bool> {
+    let mode = set_journal_mode(writer)?;
     let synchronous = match durability {
         Durability::Normal => "NORMAL",
         Durability::Full => "FULL",
     };
     writer.pragma_update(None, "synchronous", synchronous)?;
     writer.pragma_update(None, "temp_store", "MEMORY")?;
+    // In KiB.
+    writer.pragma_update(None, "cache_size", -16_384)?;
+    // A log that grew while a look held it up is cut again.
+    writer.pragma_update(None, "journal_size_limit", 64 << 20)?;
     writer.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
-/// The version of the tables, which are made where there are none. Two processes may open a new file at once: the lock is taken
-/// before the look.
-fn version(writer: &mut Connection) -> rusqlite::Result<i64> {
+/// SQLite does not wait for the lock of this switch, whatever the busy timeout: it is asked until it is there.
+fn set_journal_mode(writer: &Connection) -> rusqlite::Result<String> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if is_busy(&error) && Instant::now() < patience => pause(),
+            result => return result,
+        }
+    }
+}
+
+/// Makes the tables where there are none. Two processes may open a new file at once: the lock is taken before the look.
+fn make_tables(writer: &mut Connection) -> rusqlite::Result<()> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if version == 0 && tables == 0 {
+    if let Tables::None = tables(&transaction)? {
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-        return Ok(VERSION);
     }
-    Ok(version)
+    transaction.commit()
 }

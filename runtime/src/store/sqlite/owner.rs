@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::claim::{Call, Taken, hold, next_call};
 use super::commit::number;
+use super::tables::Tables;
 use super::time::{LeaseTime, Time};
-use super::writer::Tables;
 use crate::store::{Claim, MAX_CLAIM, MAX_EXPIRED, Owner, Registration, Renewed, Standing};
 
 pub(super) fn renew(
@@ -27,7 +27,8 @@ pub(super) fn renew(
     ])? == 1;
     let standing = if kept {
         Standing::Kept
-    } else if registration == Registration::First && tables.owner(owner)?.is_none() {
+    } else if registration == Registration::First && !is_known(tables, owner)? {
+        tables.forget_number(owner);
         let insert = "INSERT INTO owner (name, boot, deadline, seq) VALUES (?1, ?2, ?3, 0)";
         tables.connection.prepare_cached(insert)?.execute(params![
             owner.as_str(),
@@ -48,6 +49,14 @@ pub(super) fn renew(
         held,
         expired: expired(tables, owner, &now)?,
     })
+}
+
+/// Asked of the table: another process may have forgotten an owner whose number is remembered here.
+fn is_known(tables: &Tables<'_>, owner: &Owner) -> rusqlite::Result<bool> {
+    let mut select = tables
+        .connection
+        .prepare_cached("SELECT 1 FROM owner WHERE name = ?1")?;
+    select.exists([owner.as_str()])
 }
 
 fn held(tables: &Tables<'_>, owner: i64) -> rusqlite::Result<u64> {

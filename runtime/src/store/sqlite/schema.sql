@@ -38,6 +38,11 @@ CREATE TABLE counter (
     name TEXT NOT NULL, day TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (name, day)
 ) WITHOUT ROWID;
 
+-- How often each kind of change was made that someone may wait for. Other processes compare it, so that renewals and ends
+-- wake nobody.
+CREATE TABLE signal (kind INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+INSERT INTO signal (kind, n) VALUES (0, 0), (1, 0);
+
 -- The results of the last batch of each lane.
 CREATE TABLE receipt (lane TEXT PRIMARY KEY, seq INTEGER NOT NULL, results TEXT NOT NULL, expires INTEGER NOT NULL)
 WITHOUT ROWID;

@@ -1,52 +1,64 @@
 //! Noticing that another process has written.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::writer::Peek;
+
+/// How often the file is looked at where changes are not told.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A thread that looks after the write-ahead log. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watch {
     #[cfg(target_os = "linux")]
-    stop: Option<std::sync::Arc<rustix::fd::OwnedFd>>,
+    stop: std::sync::Arc<rustix::fd::OwnedFd>,
     #[cfg(not(target_os = "linux"))]
     _stop: std::sync::mpsc::Sender<()>,
 }
 
 #[cfg(target_os = "linux")]
 impl Watch {
-    /// Watches the folder, where the log comes and goes. Where that fails, wake-ups come from the engine's slow polls.
-    pub(super) fn start(path: &Path, peek: Peek) -> Self {
+    /// Sleeps until the log is written to. Where that cannot be told (a user has only so many watches), it looks every 20 ms.
+    pub(super) fn start(path: &Path, peek: Peek) -> std::io::Result<Self> {
         use std::sync::Arc;
 
         use rustix::event::{EventfdFlags, eventfd};
 
-        let stop = eventfd(0, EventfdFlags::CLOEXEC).ok().map(Arc::new);
-        if let Some(stop) = &stop {
-            let (stop, path) = (stop.clone(), path.to_owned());
-            std::thread::spawn(move || {
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        // The log stands beside the file itself, whatever links lead to it.
+        let path = path.canonicalize()?;
+        let thread = {
+            let stop = stop.clone();
+            move || {
                 if let Err(error) = linux::watch(&path, &stop, &peek) {
-                    tracing::warn!(%error, "the folder of {} cannot be watched: pushes of other processes are seen late", path.display());
+                    tracing::debug!(%error, "{} cannot be watched, so it is looked at every {LOOK_EVERY:?}", path.display());
+                    linux::look(&stop, &peek, LOOK_EVERY);
                 }
-            });
-        }
-        Self { stop }
+            }
+        };
+        thread::Builder::new()
+            .name("sancho-sqlite-watch".into())
+            .spawn(thread)?;
+        Ok(Self { stop })
     }
 }
 
 #[cfg(target_os = "linux")]
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(stop) = &self.stop {
-            let _ = rustix::io::write(stop, &1_u64.to_ne_bytes());
-        }
+        // An event counter takes a one unless it is full, and then the thread has been told.
+        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
     }
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::ffi::CStr;
     use std::mem::MaybeUninit;
     use std::path::Path;
+    use std::time::Duration;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fd::OwnedFd;
@@ -55,58 +67,75 @@ mod linux {
 
     use super::Peek;
 
-    /// The log is written before its change can be seen, and there is no signal for the latter: it is looked at again this much
-    /// later.
-    const LOOKS: [Timespec; 3] = [millis(1), millis(5), millis(20)];
-
-    const fn millis(millis: i64) -> Timespec {
-        Timespec {
-            tv_sec: 0,
-            tv_nsec: millis * 1_000_000,
-        }
-    }
-
+    /// Returns when it is told to stop.
     pub(super) fn watch(path: &Path, stop: &OwnedFd, peek: &Peek) -> rustix::io::Result<()> {
-        let mut log = path.file_name().unwrap_or_default().to_owned();
+        let mut log = path.to_owned().into_os_string();
         log.push("-wal");
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let log = Path::new(&log);
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        inotify::add_watch(&events, folder, WatchFlags::MODIFY | WatchFlags::CREATE)?;
+        // The folder tells when the log is made again; what else is written in it wakes nobody.
+        inotify::add_watch(&events, path.parent().unwrap_or(path), WatchFlags::CREATE)?;
+        watch_log(&events, log)?;
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&events, &mut buffer);
-        // What was written before the watch began is found by these.
-        let mut more_looks = &LOOKS[..];
         loop {
             let mut ready = [
                 PollFd::new(&events, PollFlags::IN),
                 PollFd::new(stop, PollFlags::IN),
             ];
-            match poll(&mut ready, more_looks.first()) {
+            match poll(&mut ready, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
             }
             if !ready[1].revents().is_empty() {
                 return Ok(());
             }
-            let mut seen = more_looks.split_off_first().is_some() && ready[0].revents().is_empty();
-            let mut written = false;
+            let (mut written, mut made) = (false, false);
             loop {
                 match reader.next() {
-                    Ok(event) => {
-                        // An overflow has no name: anything may have happened.
-                        let name = event.file_name().map(|name| name.to_bytes());
-                        written |= name.is_none_or(|name| name == log.as_encoded_bytes());
-                    }
+                    // Events of the log itself have no name, and neither has an overflow, after which anything may have
+                    // happened.
+                    Ok(event) => match event.file_name().map(CStr::to_bytes) {
+                        None => written = true,
+                        Some(name) => {
+                            made |= log
+                                .file_name()
+                                .is_some_and(|log| log.as_encoded_bytes() == name);
+                        }
+                    },
                     Err(Errno::AGAIN | Errno::INTR) => break,
                     Err(error) => return Err(error),
                 }
             }
-            if written {
-                more_looks = &LOOKS[..];
+            if made {
+                watch_log(&events, log)?;
             }
-            seen |= written;
-            if seen && !peek.ask() {
+            // Looked after the log is watched, so that what was written to a new one before is seen.
+            if (made || written) && !peek.ask() {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Watches the log, unless it is not there just now.
+    fn watch_log(events: &OwnedFd, log: &Path) -> rustix::io::Result<()> {
+        match inotify::add_watch(events, log, WatchFlags::MODIFY) {
+            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks again and again, until it is told to stop.
+    pub(super) fn look(stop: &OwnedFd, peek: &Peek, every: Duration) {
+        let every = Timespec::try_from(every).ok();
+        loop {
+            let mut ready = [PollFd::new(stop, PollFlags::IN)];
+            match poll(&mut ready, every.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                _ => return,
+            }
+            if !peek.ask() {
+                return;
             }
         }
     }
@@ -115,15 +144,17 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 impl Watch {
     /// Looks every 20 ms.
-    pub(super) fn start(_: &Path, peek: Peek) -> Self {
+    pub(super) fn start(_: &Path, peek: Peek) -> std::io::Result<Self> {
         use std::sync::mpsc::{RecvTimeoutError, channel};
 
-        const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
         let (stop, stopped) = channel();
-        std::thread::spawn(move || {
+        let thread = move || {
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) && peek.ask() {
             }
-        });
-        Self { _stop: stop }
+        };
+        thread::Builder::new()
+            .name("sancho-sqlite-watch".into())
+            .spawn(thread)?;
+        Ok(Self { _stop: stop })
     }
 }

@@ -3,19 +3,18 @@
 //! Requests that wait are run in one transaction, each in a savepoint of its own, and are answered once it is committed. A group
 //! is kept short, so that another process on the file gets its turn.
 
-use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::tables::{Known, News, Tables, savepoint};
 use crate::store::wake::Wake;
-use crate::store::{InterestKind, Owner, Unavailable};
+use crate::store::{InterestKind, Unavailable};
 
 /// How many requests share a transaction at most.
 const MAX_GROUP: usize = 64;
@@ -47,28 +46,35 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, wake: Arc<Wake>, name: Box<str>) -> Self {
+    pub(super) fn start(
+        connection: Connection,
+        wake: Arc<Wake>,
+        name: Box<str>,
+    ) -> std::io::Result<Self> {
         let (requests, waiting) = channel();
         let thread = Thread {
             connection,
             waiting,
             wake,
             name: name.clone(),
-            version: None,
-            ids: Ids::default(),
+            seen: Seen::default(),
+            known: Known::default(),
         };
-        thread::spawn(move || thread.run());
-        Self { requests, name }
+        thread::Builder::new()
+            .name("sancho-sqlite".into())
+            .spawn(move || thread.run())?;
+        Ok(Self { requests, name })
     }
 
-    /// Runs `work` in a transaction, and answers once it is committed. Work that fails leaves nothing behind.
+    /// Runs `work` in a transaction, and answers once it is committed. Work that fails leaves nothing behind; it is run
+    /// again where it failed for its neighbours' sake.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&mut Tables<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let request = Typed {
-            work: Some(work),
+            work,
             done: None,
             reply,
         };
@@ -105,22 +111,21 @@ trait Request: Send {
 }
 
 struct Typed<T, W> {
-    work: Option<W>,
+    work: W,
     done: Option<T>,
     reply: oneshot::Sender<Result<T, Unavailable>>,
 }
 
-impl<T: Send, W: FnOnce(&mut Tables<'_>) -> rusqlite::Result<T> + Send> Request for Typed<T, W> {
+impl<T: Send, W: FnMut(&mut Tables<'_>) -> rusqlite::Result<T> + Send> Request for Typed<T, W> {
     fn run(&mut self, tables: &mut Tables<'_>) -> rusqlite::Result<()> {
-        if let Some(work) = self.work.take() {
-            self.done = Some(work(tables)?);
-        }
+        self.done = Some((self.work)(tables)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Unavailable>) {
         let Self { done, reply, .. } = *self;
         let answer = committed.map(|()| done.expect("a request that is committed was run"));
+        // Nobody listens where the caller has given up.
         let _ = reply.send(answer);
     }
 }
@@ -130,20 +135,21 @@ struct Thread {
     waiting: Receiver<Message>,
     wake: Arc<Wake>,
     name: Box<str>,
-    /// `PRAGMA data_version`: changes when another connection commits.
-    version: Option<i64>,
-    ids: Ids,
+    seen: Seen,
+    known: Known,
 }
 
-/// The numbers of owners and queues, which never change.
+/// Up to where the changes on the file are known.
 #[derive(Default)]
-struct Ids {
-    owners: HashMap<Owner, i64>,
-    queues: HashMap<Arc<str>, i64>,
+struct Seen {
+    /// `PRAGMA data_version`, which changes when another connection commits.
+    version: Option<i64>,
+    /// The row of each kind in the table `signal`.
+    queues: Option<i64>,
+    timed: Option<i64>,
+    /// A look was asked for while a transaction ran.
+    look_due: bool,
 }
-
-/// How many owners' numbers are remembered; those of the dead are of no use.
-const MAX_OWNERS: usize = 1_024;
 
 impl Thread {
     fn run(mut self) {
@@ -156,70 +162,129 @@ impl Thread {
                 }
                 Message::Request(first) => self.group(first),
             }
+            if std::mem::take(&mut self.seen.look_due) {
+                self.look();
+            }
         }
     }
 
-    /// Wakes whoever waits, if another process has written.
+    /// Wakes whoever waits, if another process has made a change of that kind.
     fn look(&mut self) {
         let version = self
             .connection
             .query_row("PRAGMA data_version", [], |row| row.get(0))
             .ok();
-        if std::mem::replace(&mut self.version, version) != version {
-            self.wake.changed(InterestKind::Queues);
-            self.wake.changed(InterestKind::Timed);
+        if version.is_some() && version == self.seen.version {
+            return;
+        }
+        self.seen.version = version;
+        for kind in [InterestKind::Queues, InterestKind::Timed] {
+            // Without an answer, a wake-up for nothing is the safe side.
+            let now = self
+                .connection
+                .prepare_cached("SELECT n FROM signal WHERE kind = ?1")
+                .and_then(|mut select| select.query_row([number_of(kind)], |row| row.get(0)))
+                .ok();
+            let seen = self.seen.of(kind);
+            if now.is_none() || now != *seen {
+                *seen = now;
+                self.wake.changed(kind);
+            }
         }
     }
 
     fn group(&mut self, first: Box<dyn Request>) {
         let start = Instant::now();
         if let Err(error) = self.begin() {
-            first.answer(Err(self.unavailable(error)));
+            self.turn_away(first, &error);
             return;
         }
-        let (queues, timed) = (Cell::new(false), Cell::new(false));
+        let mut news = News::default();
         let mut run = Vec::new();
         let mut next = Some(first);
         while let Some(mut request) = next.take() {
-            let mut tables = Tables {
-                connection: &self.connection,
-                ids: &mut self.ids,
-                queues: &queues,
-                timed: &timed,
-            };
-            match savepoint(&mut tables, |tables| request.run(tables)) {
+            match self.run_in_savepoint(&mut *request, &mut news) {
                 Ok(()) => run.push(request),
-                Err(error) => {
-                    self.ids = Ids::default();
-                    // A full disk, for one, ends the whole transaction by itself.
-                    let lost = self.connection.is_autocommit();
-                    request.answer(Err(self.unavailable(error)));
-                    if lost {
-                        return self.all_lost(run, "its transaction was rolled back");
-                    }
+                // A full disk, for one, ends the whole transaction by itself: who can go on without the others, may.
+                Err(_) if self.connection.is_autocommit() => {
+                    run.push(request);
+                    return self.each_alone(run);
                 }
+                Err(error) => request.answer(Err(self.not_applied(error))),
             }
             if run.len() < MAX_GROUP && start.elapsed() < MAX_GROUP_TIME {
                 next = self.next_request();
             }
         }
-        self.end(run, queues.get(), timed.get());
+        match self.commit(&news) {
+            Ok(()) => {
+                for request in run {
+                    request.answer(Ok(()));
+                }
+            }
+            Err(error) if run.len() <= 1 => {
+                for request in run {
+                    request.answer(Err(self.not_committed(&error)));
+                }
+            }
+            Err(_) => self.each_alone(run),
+        }
+    }
+
+    /// Runs requests in transactions of their own, after one they shared was lost.
+    fn each_alone(&mut self, requests: Vec<Box<dyn Request>>) {
+        for mut request in requests {
+            let answer = loop {
+                if let Err(error) = self.begin() {
+                    break Err(self.not_applied(error));
+                }
+                let mut news = News::default();
+                let ran = self.run_in_savepoint(&mut *request, &mut news);
+                match ran {
+                    Ok(()) => {
+                        break self
+                            .commit(&news)
+                            .map_err(|error| self.not_committed(&error));
+                    }
+                    Err(error) => {
+                        self.roll_back();
+                        if !news.again {
+                            break Err(self.not_applied(error));
+                        }
+                    }
+                }
+            };
+            request.answer(answer);
+        }
+    }
+
+    fn run_in_savepoint(
+        &mut self,
+        request: &mut dyn Request,
+        news: &mut News,
+    ) -> rusqlite::Result<()> {
+        let mut tables = Tables {
+            connection: &self.connection,
+            known: &mut self.known,
+            news,
+        };
+        savepoint(&mut tables, |tables| request.run(tables))
     }
 
     fn next_request(&mut self) -> Option<Box<dyn Request>> {
         loop {
             match self.waiting.try_recv().ok()? {
                 Message::Request(request) => return Some(request),
-                // The change is seen by the first look after this transaction.
                 Message::Peek(asked) => {
                     asked.store(false, Ordering::Release);
-                    self.version = None;
+                    self.seen.look_due = true;
                 }
             }
         }
     }
 
-    fn begin(&self) -> rusqlite::Result<()> {
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        self.known.joined.clear();
         let patience = Instant::now() + LOCK_PATIENCE;
         loop {
             match self
@@ -233,72 +298,95 @@ impl Thread {
         }
     }
 
-    fn end(&mut self, run: Vec<Box<dyn Request>>, queues: bool, timed: bool) {
-        let committed = self
-            .connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut commit| commit.execute([]));
-        if let Err(error) = committed {
-            if !self.connection.is_autocommit() {
-                let _ = self.connection.execute_batch("ROLLBACK");
+    /// Answers all that wait, since they would only wait as long again, one after the other.
+    fn turn_away(&mut self, first: Box<dyn Request>, error: &rusqlite::Error) {
+        let mut next = Some(first);
+        while let Some(request) = next {
+            request.answer(Err(
+                Unavailable::new(self.name.clone(), error.to_string()).unsent()
+            ));
+            next = self.next_request();
+        }
+    }
+
+    /// Commits, and wakes whoever waits for what has changed.
+    fn commit(&mut self, news: &News) -> rusqlite::Result<()> {
+        let kinds = [
+            (InterestKind::Queues, news.queues),
+            (InterestKind::Timed, news.timed),
+        ];
+        let result = self.raise_signals_and_commit(kinds);
+        if result.is_err() {
+            self.roll_back();
+        } else {
+            for (kind, _) in kinds.into_iter().filter(|(_, changed)| *changed) {
+                self.wake.changed(kind);
             }
-            return self.all_lost(run, &error.to_string());
         }
-        if queues {
-            self.wake.changed(InterestKind::Queues);
+        result
+    }
+
+    fn raise_signals_and_commit(
+        &mut self,
+        kinds: [(InterestKind, bool); 2],
+    ) -> rusqlite::Result<()> {
+        for (kind, _) in kinds.into_iter().filter(|(_, changed)| *changed) {
+            let n = self
+                .connection
+                .prepare_cached("UPDATE signal SET n = n + 1 WHERE kind = ?1 RETURNING n")?
+                .query_row([number_of(kind)], |row| row.get(0))?;
+            // What others raised before it is woken for as well, by the same call.
+            *self.seen.of(kind) = Some(n);
         }
-        if timed {
-            self.wake.changed(InterestKind::Timed);
-        }
-        for request in run {
-            request.answer(Ok(()));
-        }
-        if self.version.is_none() {
-            self.look();
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        self.known = Known::default();
+        if !self.connection.is_autocommit() {
+            // Where this fails, so does the next BEGIN, and is answered as unavailable.
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
-    fn all_lost(&mut self, run: Vec<Box<dyn Request>>, reason: &str) {
-        self.ids = Ids::default();
-        for request in run {
-            request.answer(Err(Unavailable::new(self.name.clone(), reason).unsent()));
-        }
-    }
-
-    /// What failed was rolled back, so it was certainly not applied.
-    fn unavailable(&self, error: rusqlite::Error) -> Unavailable {
+    /// What failed before the commit was rolled back.
+    fn not_applied(&self, error: rusqlite::Error) -> Unavailable {
         Unavailable::new(self.name.clone(), error.to_string())
             .unsent()
             .because(error)
     }
-}
 
-/// Runs `work` so that it leaves nothing behind where it fails.
-pub(super) fn savepoint<T>(
-    tables: &mut Tables<'_>,
-    work: impl FnOnce(&mut Tables<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    tables
-        .connection
-        .prepare_cached("SAVEPOINT request")?
-        .execute([])?;
-    let result = work(tables);
-    if !tables.connection.is_autocommit() {
-        if result.is_err() {
-            tables
-                .connection
-                .prepare_cached("ROLLBACK TO request")?
-                .execute([])?;
+    /// A commit for which the disk had no room was not made. After another error of the disk nobody knows: its last
+    /// write may be found when the file is opened again.
+    fn not_committed(&self, error: &rusqlite::Error) -> Unavailable {
+        let unavailable = Unavailable::new(self.name.clone(), error.to_string());
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            unavailable.unsent()
+        } else {
+            unavailable
         }
-        tables
-            .connection
-            .prepare_cached("RELEASE request")?
-            .execute([])?;
     }
-    result
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+impl Seen {
+    fn of(&mut self, kind: InterestKind) -> &mut Option<i64> {
+        match kind {
+            InterestKind::Queues => &mut self.queues,
+            InterestKind::Timed => &mut self.timed,
+        }
+    }
+}
+
+/// The row of a kind in the table `signal`.
+fn number_of(kind: InterestKind) -> i64 {
+    match kind {
+        InterestKind::Queues => 0,
+        InterestKind::Timed => 1,
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
@@ -309,72 +397,6 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     clippy::disallowed_methods,
     reason = "a lock of another process gives no signal when it is free"
 )]
-fn pause() {
+pub(super) fn pause() {
     thread::sleep(Duration::from_micros(fastrand::u64(LOCK_LOOKS)));
-}
-
-/// The tables, in a transaction.
-pub(super) struct Tables<'a> {
-    pub(super) connection: &'a Connection,
-    ids: &'a mut Ids,
-    queues: &'a Cell<bool>,
-    timed: &'a Cell<bool>,
-}
-
-impl Tables<'_> {
-    /// Something of this kind has changed; told to those who wait once it is committed.
-    pub(super) fn changed(&self, kind: InterestKind) {
-        match kind {
-            InterestKind::Queues => self.queues.set(true),
-            InterestKind::Timed => self.timed.set(true),
-        }
-    }
-
-    /// The owner's number; `None` for one that nobody knows.
-    pub(super) fn owner(&mut self, owner: &Owner) -> rusqlite::Result<Option<i64>> {
-        if let Some(id) = self.ids.owners.get(owner) {
-            return Ok(Some(*id));
-        }
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT id FROM owner WHERE name = ?1")?;
-        let id = select
-            .query_row([owner.as_str()], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = id {
-            if self.ids.owners.len() >= MAX_OWNERS {
-                self.ids.owners.clear();
-            }
-            self.ids.owners.insert(owner.clone(), id);
-        }
-        Ok(id)
-    }
-
-    /// The queue's number; `None` for one that nobody knows.
-    pub(super) fn known_queue(&mut self, name: &Arc<str>) -> rusqlite::Result<Option<i64>> {
-        if let Some(id) = self.ids.queues.get(name) {
-            return Ok(Some(*id));
-        }
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT id FROM queue WHERE name = ?1")?;
-        let id = select.query_row([&**name], |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            self.ids.queues.insert(name.clone(), id);
-        }
-        Ok(id)
-    }
-
-    /// The queue's number, which it is given where it has none.
-    pub(super) fn queue(&mut self, name: &Arc<str>) -> rusqlite::Result<i64> {
-        if let Some(id) = self.known_queue(name)? {
-            return Ok(id);
-        }
-        self.connection
-            .prepare_cached("INSERT INTO queue (name) VALUES (?1)")?
-            .execute(params![&**name])?;
-        let id = self.connection.last_insert_rowid();
-        self.ids.queues.insert(name.clone(), id);
-        Ok(id)
-    }
 }
