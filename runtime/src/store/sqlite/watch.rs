@@ -76,6 +76,10 @@ mod linux {
         // The folder tells when the log is made again; what else is written in it wakes nobody.
         inotify::add_watch(&events, path.parent().unwrap_or(path), WatchFlags::CREATE)?;
         watch_log(&events, log)?;
+        // What was written before is not told.
+        if !peek.ask() {
+            return Ok(());
+        }
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&events, &mut buffer);
         loop {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ const MAX_GROUP_TIME: Duration = Duration::from_millis(5);
 /// How long a group waits for another process's lock, and between looks at it. SQLite's own waiting is up to 100 ms long and unfair.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_LOOKS: std::ops::Range<u64> = 200..1_000;
+
+/// When a look that may have been too early is made again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The asking end. The thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
@@ -147,25 +150,48 @@ struct Seen {
     /// The row of each kind in the table `signal`.
     queues: Option<i64>,
     timed: Option<i64>,
-    /// A look was asked for while a transaction ran.
+    /// A look was asked for while a transaction ran, or is owed from before it.
     look_due: bool,
+    /// The last look may have been too early. The log is written, which is what wakes this thread, before the commit can
+    /// be seen, and nothing tells of that moment; who holds the lock of the writer knows that it has passed.
+    unsure: bool,
 }
 
 impl Thread {
     fn run(mut self) {
         self.look();
-        while let Ok(message) = self.waiting.recv() {
+        loop {
+            let message = if self.seen.unsure {
+                self.waiting.recv_timeout(LOOK_AGAIN)
+            } else {
+                self.waiting.recv().map_err(RecvTimeoutError::from)
+            };
             match message {
-                Message::Peek(asked) => {
+                Ok(Message::Peek(asked)) => {
                     asked.store(false, Ordering::Release);
                     self.look();
+                    self.seen.unsure = true;
                 }
-                Message::Request(first) => self.group(first),
+                Ok(Message::Request(first)) => self.group(first),
+                Err(RecvTimeoutError::Timeout) => self.look_under_lock(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             if std::mem::take(&mut self.seen.look_due) {
                 self.look();
             }
         }
+    }
+
+    /// Looks while nobody can be amid a commit. Where somebody is, it is tried again later.
+    fn look_under_lock(&mut self) {
+        match self.connection.execute_batch("BEGIN IMMEDIATE") {
+            Err(error) if is_busy(&error) => return,
+            Ok(()) => self.look(),
+            // The requests that follow will say what is wrong.
+            Err(_) => self.seen.version = None,
+        }
+        self.seen.unsure = false;
+        self.roll_back();
     }
 
     /// Wakes whoever waits, if another process has made a change of that kind.
@@ -293,7 +319,11 @@ impl Thread {
                 .execute([])
             {
                 Err(error) if is_busy(&error) && Instant::now() < patience => pause(),
-                result => return result.map(|_| ()),
+                Ok(_) => {
+                    self.seen.look_due |= std::mem::take(&mut self.seen.unsure);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -307,6 +337,7 @@ impl Thread {
             ));
             next = self.next_request();
         }
+        self.seen.unsure = true;
     }
 
     /// Commits, and wakes whoever waits for what has changed.
