@@ -78,7 +78,7 @@ async fn attack_with_seed(kind: Kind, seed: u64) -> Verdict {
     }
 
     while network.ledger.pushed() < JOBS_PER_SEED {
-        let pause = network.rng.u64(1..100);
+        let pause = network.rng.u64(1..300);
         network.pass(Duration::from_millis(pause)).await;
         let process = network.rng.usize(0..PROCESSES);
         processes[process].step(&mut network).await;

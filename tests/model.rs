@@ -3,6 +3,7 @@
 //!
 //! `SANCHO_MODEL_CASES` sets the number of programs for each store.
 
+use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
@@ -164,7 +165,8 @@ struct World {
     model: MemoryStore,
     clock: Clock,
     owners: Vec<(Owner, u64)>,
-    lanes: Vec<(Lane, u64)>,
+    /// Each with its last number and every batch that it ever sent: what is sent again under a number is the same.
+    lanes: Vec<(Lane, u64, HashMap<u64, Batch>)>,
     /// Every id that was ever used.
     ids: Vec<Owner>,
 }
@@ -203,7 +205,7 @@ impl World {
             ids: owners.iter().map(|(owner, _)| owner.clone()).collect(),
             owners,
             lanes: (0..LANES)
-                .map(|n| (Lane::from_text(&format!("l{n}")), 0))
+                .map(|n| (Lane::from_text(&format!("l{n}")), 0, HashMap::new()))
                 .collect(),
             clock,
         }
@@ -278,12 +280,14 @@ impl World {
         for tx in &plan.txs {
             txs.push(self.tx(tx).await);
         }
-        let (lane, last) = &mut self.lanes[plan.lane];
-        Batch {
-            seq: plan.number.after(last),
+        let (lane, last, sent) = &mut self.lanes[plan.lane];
+        let seq = plan.number.after(last);
+        let new = || Batch {
             lane: lane.clone(),
+            seq,
             txs,
-        }
+        };
+        sent.entry(seq).or_insert_with(new).clone()
     }
 
     fn request(&mut self, plan: &RequestPlan) -> ClaimRequest {

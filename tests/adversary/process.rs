@@ -93,7 +93,7 @@ impl Process {
             if self.asleep_until.is_some_and(|until| network.now() < until) {
                 return;
             }
-            if network.chance(6) {
+            if network.chance(15) {
                 let stall = network.rng.u64(0..4 * LEASE.as_secs() * 1_000);
                 self.asleep_until = Some(network.now().after(Duration::from_millis(stall)));
                 return;

@@ -31,6 +31,7 @@ store_conformance![
     the_census_counts_every_place,
     the_census_tells_what_runs_next,
     the_census_names_queues_that_ran_empty,
+    the_census_names_a_queue_again_once_it_is_pushed_to,
     claims_are_listed_in_order_up_to_a_limit,
     an_unknown_owner_has_no_claims,
     what_one_handle_did_another_sees,
@@ -354,6 +355,27 @@ async fn the_census_names_queues_that_ran_empty(store: Fixture) {
         .apply(vec![Effect::Leave(Members::Queues, "q".into())])
         .await;
     assert!(store.census().await.unwrap().queues.is_empty());
+}
+
+async fn the_census_names_a_queue_again_once_it_is_pushed_to(store: Fixture) {
+    store
+        .apply(vec![Effect::Join(Members::Queues, "q".into())])
+        .await;
+    let queues = async || store.census().await.unwrap().queues;
+    assert_eq!(queues().await.len(), 1);
+    store.push("q", &["1"]).await;
+    store
+        .apply(vec![Effect::Leave(Members::Queues, "q".into())])
+        .await;
+    assert!(queues().await.is_empty());
+    assert_eq!(store.waiting("q").await, ["1"]);
+    store.push("q", &["2"]).await;
+    let known = QueueInfo {
+        name: "q".into(),
+        size: 2,
+        head: Some("1".into()),
+    };
+    assert_eq!(queues().await, [known]);
 }
 
 async fn claims_are_listed_in_order_up_to_a_limit(store: Fixture) {

@@ -11,7 +11,6 @@ store_conformance![
     a_repeated_batch_is_applied_once,
     a_repeated_batch_gives_every_kind_of_answer_again,
     a_repeated_finish_is_answered_as_the_first_time,
-    a_repeat_is_known_by_its_number_alone,
     a_repeated_batch_counts_once,
     a_batch_is_repeated_through_any_handle,
     an_older_batch_is_stale,
@@ -84,19 +83,6 @@ async fn a_repeated_finish_is_answered_as_the_first_time(store: Fixture) {
     // The claim is gone by the second time: only the receipt can say that it was this batch that ended it.
     assert_eq!(store.commit(&batch).await.unwrap(), applied(1));
     assert_eq!(store.commit(&batch).await.unwrap(), applied(1));
-}
-
-async fn a_repeat_is_known_by_its_number_alone(store: Fixture) {
-    let lane = Lane::random();
-    assert_eq!(
-        store.commit(&pushes(&lane, 1, &["1", "2"])).await.unwrap(),
-        applied(2)
-    );
-    assert_eq!(
-        store.commit(&pushes(&lane, 1, &["3"])).await.unwrap(),
-        applied(2)
-    );
-    assert_eq!(store.waiting("q").await, ["1", "2"]);
 }
 
 async fn a_repeated_batch_counts_once(store: Fixture) {

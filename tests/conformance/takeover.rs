@@ -20,6 +20,7 @@ store_conformance![
     every_takeover_adds_a_recovery,
     the_first_bite_ends_the_registration,
     the_bite_that_empties_an_owner_forgets_it,
+    only_a_takeover_forgets_an_owner,
     what_is_left_may_still_be_settled_by_its_owner,
     what_was_taken_over_may_no_longer_be_settled_by_its_owner,
     a_revived_owner_is_left_alone,
@@ -208,6 +209,17 @@ async fn the_bite_that_empties_an_owner_forgets_it(store: Fixture) {
     assert_eq!(store.take_over_from(&rescuer, 2, &dead, 2).await.len(), 2);
     assert!(!known().await);
     assert!(store.claims(&dead, 9).await.unwrap().is_empty());
+}
+
+async fn only_a_takeover_forgets_an_owner(store: Fixture) {
+    let (dead, rescuer) = dead_and_alive(&store, &["1", "2"]).await;
+    let known = async || store.owners().await.unwrap().len();
+    store.take_over_from(&rescuer, 1, &dead, 1).await;
+    let left = store.claims(&dead, 9).await.unwrap();
+    store.apply(vec![release(&dead, &left[0])]).await;
+    assert_eq!(known().await, 2);
+    assert!(store.take_over_from(&rescuer, 2, &dead, 9).await.is_empty());
+    assert_eq!(known().await, 1);
 }
 
 async fn what_is_left_may_still_be_settled_by_its_owner(store: Fixture) {

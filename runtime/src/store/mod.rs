@@ -74,8 +74,8 @@ pub trait Store: Inspect {
     ) -> Answer<'a, Renewed>;
 
     /// Takes over up to `limit` claims of `from`, oldest first, if its lease ran out, under tokens of `owner`, and adds one
-    /// to the recovery count of each. The first call ends the registration of `from`, the one that empties it forgets it;
-    /// what is left in between may still be settled by `from`, one token at a time. Takes nothing where the lease of
+    /// to the recovery count of each. The first call ends the registration of `from`; what is left may still be settled by
+    /// `from`, one token at a time; the call that leaves nothing forgets it. Takes nothing where the lease of
     /// `from` still runs, where `from` is unknown, or where it is `owner` itself. Draws from the same sequence as
     /// [`Store::claim`], whether it takes something or not; at most one of the two is in flight for an owner. Repeatable
     /// like it.
@@ -321,7 +321,7 @@ pub struct Due {
 /// How many payloads stand where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// The queues that are known or hold something, by name.
+    /// The known queues ([`Members::Queues`]), by name.
     pub queues: Vec<QueueInfo>,
     /// Entries in the schedule.
     pub schedule: u64,

@@ -67,9 +67,6 @@ impl Data {
             Effect::Release(ClaimId { owner, token }) => {
                 if let Some(registered) = self.owners.get_mut(owner) {
                     registered.claims.remove(token);
-                    if registered.is_forgotten() {
-                        self.owners.remove(owner);
-                    }
                 }
             }
             Effect::Count(stat, n) => self.count(*stat, *n, now),

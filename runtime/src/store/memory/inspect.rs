@@ -61,16 +61,22 @@ impl Inspect for MemoryStore {
         answer(move || {
             let data = self.data();
             let size = |set| data.timed.get(&set).map_or(0, super::Timed::len);
-            let queue = |name: std::sync::Arc<str>| {
-                let queue = data.queues.get(&name);
+            let queue = |name: &String| {
+                let queue = data.queues.get(name.as_str());
                 QueueInfo {
                     size: queue.map_or(0, |queue| queue.len() as u64),
                     head: queue.and_then(|queue| queue.front().cloned()),
-                    name: name.to_string(),
+                    name: name.clone(),
                 }
             };
             Census {
-                queues: data.queue_names().into_iter().map(queue).collect(),
+                queues: data
+                    .members
+                    .get(&Members::Queues)
+                    .into_iter()
+                    .flatten()
+                    .map(queue)
+                    .collect(),
                 schedule: size(TimedSet::Schedule),
                 retry: size(TimedSet::Retry),
                 dead: size(TimedSet::Dead),

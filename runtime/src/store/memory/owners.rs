@@ -1,7 +1,6 @@
 //! Claims, leases and takeovers.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Data, Held, Registered};
@@ -161,25 +160,6 @@ impl Data {
         expired.sort();
         expired.truncate(MAX_EXPIRED);
         expired.into_iter().map(|(_, owner)| owner).collect()
-    }
-
-    /// The queues that hold something or are known.
-    pub(super) fn queue_names(&self) -> Vec<Arc<str>> {
-        let known = self
-            .members
-            .get(&Members::Queues)
-            .into_iter()
-            .flatten()
-            .map(|name| name.as_str().into());
-        let full = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| !queue.is_empty())
-            .map(|(name, _)| name.clone());
-        let names: HashSet<Arc<str>> = known.chain(full).collect();
-        let mut names: Vec<_> = names.into_iter().collect();
-        names.sort();
-        names
     }
 }
 

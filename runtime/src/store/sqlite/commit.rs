@@ -1,6 +1,6 @@
 //! Transactions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, params};
 use super::tables::{Tables, savepoint};
 use crate::job::Timestamp;
 use crate::store::{
-    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Owner, Place, RECEIPT_TTL,
-    Stat, TimedSet, Tx, TxResult,
+    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, RECEIPT_TTL, Stat,
+    TimedSet, Tx, TxResult,
 };
 
 /// How often receipts that ran out are dropped.
@@ -59,7 +59,6 @@ pub(super) fn commit(
     let mut changes = Changes {
         tables,
         counts: BTreeMap::new(),
-        released: BTreeSet::new(),
         now,
     };
     let mut results = Vec::with_capacity(batch.txs.len());
@@ -142,7 +141,6 @@ fn read_results(text: &str) -> Vec<TxResult> {
 struct Changes<'t, 'c> {
     tables: &'t mut Tables<'c>,
     counts: BTreeMap<Stat, u64>,
-    released: BTreeSet<Owner>,
     now: Timestamp,
 }
 
@@ -150,7 +148,7 @@ impl Changes<'_, '_> {
     fn apply(&mut self, tx: &Tx) -> rusqlite::Result<TxResult> {
         debug_assert!(tx.is_well_ordered(), "effects are out of order: {tx:?}");
         if let Some(claim) = settled_only(tx) {
-            let held = self.release(claim)?;
+            let held = release(self.tables, claim)?;
             if held {
                 self.count(&tx.then);
             }
@@ -186,23 +184,9 @@ impl Changes<'_, '_> {
     }
 
     fn effects(&mut self, effects: &[Effect]) -> rusqlite::Result<()> {
-        let released = &mut self.released;
         savepoint(self.tables, |tables| {
-            for effect in effects {
-                if let Effect::Release(claim) = effect {
-                    released.insert(claim.owner.clone());
-                }
-                apply(tables, effect)?;
-            }
-            Ok(())
+            effects.iter().try_for_each(|effect| apply(tables, effect))
         })
-    }
-
-    fn release(&mut self, claim: &ClaimId) -> rusqlite::Result<bool> {
-        if !self.released.contains(&claim.owner) {
-            self.released.insert(claim.owner.clone());
-        }
-        release(self.tables, claim)
     }
 
     fn holds(&mut self, guard: &Guard) -> rusqlite::Result<bool> {
@@ -247,11 +231,6 @@ impl Changes<'_, '_> {
                         "INSERT INTO counter (name, day, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
                     )?
                     .execute(params![stat.name(), day, number(n)])?;
-            }
-        }
-        for owner in self.released {
-            if let Some(id) = self.tables.owner(&owner)? {
-                super::owner::forget_if_empty(self.tables, id)?;
             }
         }
         Ok(())

@@ -178,14 +178,10 @@ fn page(
 
 fn census(connection: &Connection) -> rusqlite::Result<Census> {
     let mut queues = connection.prepare_cached(
-        "WITH known (name) AS (
-             SELECT name FROM member WHERE place = ?1
-             UNION SELECT name FROM queue WHERE EXISTS (SELECT 1 FROM ready WHERE queue = queue.id)
-         )
-         SELECT known.name, (SELECT count(*) FROM ready WHERE queue = queue.id),
+        "SELECT member.name, (SELECT count(*) FROM ready WHERE queue = queue.id),
                 (SELECT payload FROM ready WHERE queue = queue.id ORDER BY pos LIMIT 1)
-         FROM known LEFT JOIN queue ON queue.name = known.name
-         ORDER BY known.name",
+         FROM member LEFT JOIN queue ON queue.name = member.name WHERE place = ?1
+         ORDER BY member.name",
     )?;
     let rows = queues.query_map([members(Members::Queues)], |row| {
         let head = row.get::<_, Option<Vec<u8>>>(2)?.map(Bytes::from);

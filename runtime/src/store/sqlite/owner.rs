@@ -150,7 +150,7 @@ fn bite(tables: &Tables<'_>, dead: i64, limit: usize) -> rusqlite::Result<Vec<Ta
 }
 
 /// Forgets an owner that is evicted and holds nothing.
-pub(super) fn forget_if_empty(tables: &Tables<'_>, owner: i64) -> rusqlite::Result<()> {
+fn forget_if_empty(tables: &Tables<'_>, owner: i64) -> rusqlite::Result<()> {
     let mut delete = tables.connection.prepare_cached(
         "DELETE FROM owner WHERE id = ?1 AND seq IS NULL AND NOT EXISTS (SELECT 1 FROM claim WHERE owner = ?1)",
     )?;

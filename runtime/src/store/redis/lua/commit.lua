@@ -74,7 +74,11 @@ local function commit(k, a)
     x = function(p) return redis.pcall('ZREM', key(p + 1), ARGV[p + 2]) end,
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
-    k = function(p) return redis.pcall('SREM', key(p + 1), ARGV[p + 2]) end,
+    k = function(p)
+      -- It may be a queue's name that a push of this batch joined: the next push has to join it again.
+      joined[ARGV[p + 2]] = nil
+      return redis.pcall('SREM', key(p + 1), ARGV[p + 2])
+    end,
     t = function(p)
       local done = redis.pcall('ZREMRANGEBYSCORE', key(p + 1), '-inf', '(' .. ARGV[p + 2])
       if type(done) == 'table' then return done end
