@@ -156,8 +156,8 @@ fn argument(parameter: &PatType) -> Result<Argument<'_>> {
 fn borrow(ty: &Type) -> Option<String> {
     const WHY: &str = "an argument of a job is read from its payload, so it owns its data";
     let Type::Reference(reference) = ty else {
-        return has_reference(ty.to_token_stream())
-            .then(|| format!("{WHY}: write types without `&`, such as `String`"));
+        return (has_reference(ty.to_token_stream()) || has_elided_lifetime(ty))
+            .then(|| format!("{WHY}: write types without `&` and `'_`, such as `String`"));
     };
     let elem = type_text::of(&reference.elem);
     let instead = match (&*reference.elem, elem.as_str()) {
@@ -232,6 +232,13 @@ fn has_reference(ty: TokenStream) -> bool {
         ty,
         &|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '&'),
     )
+}
+
+/// Whether there is a `'_`; a named lifetime is a parameter of the function, which is refused as such.
+fn has_elided_lifetime(ty: &Type) -> bool {
+    let text = type_text::of(ty);
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '\'');
+    words.any(|word| word == "'_")
 }
 
 fn contains(tokens: TokenStream, found: &dyn Fn(&TokenTree) -> bool) -> bool {

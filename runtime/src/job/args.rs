@@ -1,14 +1,15 @@
 //! A job's arguments: the positional JSON array of the payload.
 
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize};
-use serde_json::ser::Formatter;
 
 use super::ArgInfo;
+use strict::Strict;
+
+mod strict;
 
 /// The type of a parameter that stands in the payload.
 #[diagnostic::on_unimplemented(
@@ -30,8 +31,7 @@ pub trait Args: Send + 'static {
     /// The JSON array, without white space.
     ///
     /// # Errors
-    /// Where a value cannot be JSON (a map with keys that are not strings), or would be read back as another one (a
-    /// float that is not a number becomes `null`).
+    /// Where a value cannot be JSON: a map with keys that are not strings, a float that is not a number.
     fn encode(&self, info: &[ArgInfo]) -> Result<String, ArgsError>;
 
     /// The arguments of a JSON array. A missing trailing argument is read as `null`.
@@ -148,15 +148,9 @@ impl<'a> Writer<'a> {
         if self.index > 0 {
             self.json.push(b',');
         }
-        let start = self.json.len();
-        let mut nulls = Nulls { seen: false };
-        let mut serializer = serde_json::Serializer::with_formatter(&mut self.json, &mut nulls);
-        arg.serialize(&mut serializer)
+        let mut serializer = serde_json::Serializer::new(&mut self.json);
+        arg.serialize(Strict(&mut serializer))
             .map_err(|error| self.error(&error))?;
-        // A float that is not a number is written as `null`, which does not read back as a float.
-        if nulls.seen {
-            serde_json::from_slice::<T>(&self.json[start..]).map_err(|error| self.error(&error))?;
-        }
         self.index += 1;
         Ok(())
     }
@@ -173,18 +167,6 @@ impl<'a> Writer<'a> {
         self.json.push(b']');
         String::from_utf8(std::mem::take(&mut self.json))
             .map_err(|_| ArgsError::new("an argument wrote JSON that is not UTF-8"))
-    }
-}
-
-/// The compact format, which notes whether there was a `null`.
-struct Nulls {
-    seen: bool,
-}
-
-impl Formatter for &mut Nulls {
-    fn write_null<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.seen = true;
-        writer.write_all(b"null")
     }
 }
 

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::*;
 
 const INFO: [ArgInfo; 2] = [
@@ -95,4 +97,71 @@ fn a_bulk_takes_bare_values_and_tuples() {
     }
     assert_eq!(args::<i64>([1, 2]), [(1,), (2,)]);
     assert_eq!(args::<i64>([(1,), (2,)]), [(1,), (2,)]);
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Rating {
+    None,
+    One(f64),
+    Two(f32, f64),
+    Many { stars: Vec<Option<f64>> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wrapped(f64);
+
+#[derive(Serialize, Deserialize)]
+struct Pair(f64, f64);
+
+#[derive(Serialize, Deserialize)]
+struct Named {
+    weight: f64,
+}
+
+#[test]
+fn a_float_that_is_not_a_number_is_refused_at_any_depth() {
+    fn refused(args: &impl Args) {
+        let error = args.encode(&INFO[..1]).unwrap_err().to_string();
+        assert!(error.ends_with(" is not a number"), "{error}");
+    }
+    // Written as `null`, this one would be read back as no rating at all.
+    refused(&(Some(f64::NAN),));
+    refused(&(f32::NEG_INFINITY,));
+    refused(&(vec![Some(0.0), Some(f64::INFINITY)],));
+    refused(&(((1, f64::NAN),),));
+    refused(&(BTreeMap::from([(1, f64::NAN)]),));
+    refused(&(Wrapped(f64::NAN),));
+    refused(&(Pair(0.0, f64::NAN),));
+    refused(&(Named { weight: f64::NAN },));
+    refused(&(Rating::One(f64::NAN),));
+    refused(&(Rating::Two(0.0, f64::NAN),));
+    refused(&(Rating::Many {
+        stars: vec![Some(f64::NAN)],
+    },));
+}
+
+#[test]
+fn what_was_written_is_read_back() {
+    for rating in [
+        Rating::None,
+        Rating::One(0.1),
+        Rating::Two(0.5, -1e300),
+        Rating::Many {
+            stars: vec![Some(1.0), None],
+        },
+    ] {
+        let args = (rating, (u128::MAX, 'x', BTreeMap::from([(1, ())])));
+        let json = args.encode(&INFO).unwrap();
+        let read: (Rating, (u128, char, BTreeMap<i32, ()>)) =
+            Args::decode(json.as_bytes(), &INFO).unwrap();
+        assert_eq!(read, args);
+    }
+}
+
+#[test]
+fn raw_json_goes_through_as_it_is() {
+    let raw = r#"{"b":1,  "a":2}"#;
+    let value = serde_json::value::RawValue::from_string(raw.to_owned()).unwrap();
+    let json = (value,).encode(&INFO[..1]).unwrap();
+    assert_eq!(json, format!("[{raw}]"));
 }
