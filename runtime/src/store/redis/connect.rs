@@ -259,17 +259,18 @@ async fn track(client: &Client) -> Result<(), Error> {
         .await
 }
 
-/// Wakes those who wait for what the server names.
+/// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
+/// ends the tracking of every key until the next claim: what is pushed before that is found by the slow poll of who waits.
 async fn invalidations(mut named: Receiver<Invalidation>, wake: Arc<Wake>, keys: Keys) {
     loop {
         match named.recv().await {
-            Ok(Invalidation { keys: changed, .. }) if !changed.is_empty() => {
+            Ok(Invalidation { keys: changed, .. }) => {
                 for key in changed {
                     wake_for(keys.bare(key.as_bytes()), &wake);
                 }
             }
-            // All keys are gone, or some names were missed: anything may have changed.
-            Ok(_) | Err(RecvError::Lagged(_)) => wake_all(&wake),
+            // Some names were missed: anything may have changed.
+            Err(RecvError::Lagged(_)) => wake_all(&wake),
             Err(RecvError::Closed) => return,
         }
     }
