@@ -101,7 +101,7 @@ struct ClaimPlan {
 }
 
 /// Effects in the order in which a transaction must have them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct EffectsPlan {
     puts: Vec<PutPlan>,
     takes: Vec<(TimedSet, usize)>,
@@ -583,11 +583,22 @@ fn tx() -> impl Strategy<Value = TxPlan> {
         claim().prop_map(GuardPlan::Holds),
         (set(), 0..8_usize).prop_map(|(set, payload)| GuardPlan::Contains(set, payload)),
     ];
-    (vec(guard, 0..3), effects(), effects()).prop_map(|(when, then, otherwise)| TxPlan {
+    let any = (vec(guard, 0..3), effects(), effects()).prop_map(|(when, then, otherwise)| TxPlan {
         when,
         then,
         otherwise,
-    })
+    });
+    // What ends a claim and does nothing else: stores treat it apart.
+    let ends = (claim(), counts()).prop_map(|(claim, counts)| TxPlan {
+        when: vec![GuardPlan::Holds(claim)],
+        then: EffectsPlan {
+            releases: vec![claim],
+            counts,
+            ..EffectsPlan::default()
+        },
+        otherwise: EffectsPlan::default(),
+    });
+    prop_oneof![3 => any, 2 => ends]
 }
 
 fn claim() -> impl Strategy<Value = ClaimPlan> {
@@ -605,14 +616,13 @@ fn effects() -> impl Strategy<Value = EffectsPlan> {
     ];
     let leave = (members(), 0..QUEUES.len())
         .prop_map(|(set, name)| Effect::Leave(set, QUEUES[name].into()));
-    let stat = select(Stat::ALL.to_vec());
     (
         vec(put, 0..4),
         vec((set(), 0..8_usize), 0..2),
         vec(claim(), 0..2),
         vec(leave, 0..2),
         vec((set(), -2..6_i64, 0..4_u64), 0..2),
-        vec((stat, 0..4_u64), 0..2),
+        counts(),
     )
         .prop_map(|(puts, takes, releases, rest, trims, counts)| EffectsPlan {
             puts,
@@ -622,6 +632,10 @@ fn effects() -> impl Strategy<Value = EffectsPlan> {
             trims,
             counts,
         })
+}
+
+fn counts() -> impl Strategy<Value = Vec<(Stat, u64)>> {
+    vec((select(Stat::ALL.to_vec()), 0..4_u64), 0..2)
 }
 
 fn members() -> impl Strategy<Value = Members> {

@@ -120,7 +120,9 @@ impl Process {
         let is_due = self
             .renewed
             .is_none_or(|renewed| now.since(renewed) >= HEARTBEAT);
-        if !self.is_registered || is_due {
+        // One that wakes from a stall often does something else before it learns that it was taken for dead.
+        let renews = is_due && (!network.is_faulty || network.chance(400));
+        if !self.is_registered || renews {
             return Some(self.in_flight(now, self.renewal()));
         }
         if !network.is_faulty {

@@ -44,6 +44,7 @@ store_conformance![
     a_job_put_back_is_claimed_under_a_new_token,
     a_turn_commits_and_then_claims,
     a_repeated_turn_gives_the_same_answers,
+    the_halves_of_a_turn_are_independent,
 ];
 
 /// The payloads of what was claimed, with their queues.
@@ -510,4 +511,25 @@ async fn a_repeated_turn_gives_the_same_answers(store: Fixture) {
     let claims = store.claims(&owner, 9).await.unwrap();
     assert_eq!(names(&claims), ["q:1", "q:2", "q:3"]);
     assert!(claims.iter().all(|claim| claim.queue == queue));
+}
+
+async fn the_halves_of_a_turn_are_independent(store: Fixture) {
+    let owner = store.owner().await;
+    let (batch, request) = push_and_claim(&owner, 5, "1");
+    store.turn(&batch, &request).await.unwrap();
+    store.push("q", &["2"]).await;
+    // A batch that is stale does not keep the claim from being made.
+    let (stale, _) = push_and_claim(&owner, 4, "x");
+    let (_, next) = push_and_claim(&owner, 6, "x");
+    let (commit, claim) = store.turn(&stale, &next).await.unwrap();
+    assert_eq!(commit, Commit::Stale);
+    assert!(matches!(claim, Claim::Taken { jobs, .. } if names(&jobs) == ["q:2"]));
+    // Nor does an owner that is gone keep the batch from being applied.
+    let (batch, request) = push_and_claim(&Owner::random(), 1, "3");
+    let (commit, claim) = store.turn(&batch, &request).await.unwrap();
+    assert_eq!(
+        (commit, claim),
+        (Commit::Done(vec![TxResult::Applied]), Claim::Evicted)
+    );
+    assert_eq!(store.waiting("q").await, ["3"]);
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sancho::store::{Claim, ClaimRequest, Effect, Interest, Members, Owner, Store, TimedSet, Tx};
+use sancho::store::{
+    Batch, Claim, ClaimRequest, Effect, Interest, Lane, Members, Owner, Store, TimedSet, Tx,
+};
 use sancho_tests::effects::{head, strictly, tail, timed};
 use tokio::time::timeout;
 
@@ -26,6 +28,7 @@ store_conformance![
     a_push_to_any_of_the_queues_wakes,
     a_push_between_claim_and_wait_is_not_slept_past,
     a_push_after_a_claim_that_took_less_than_it_asked_for_wakes,
+    a_push_after_a_turn_that_found_nothing_wakes,
     a_put_of_a_refused_transaction_wakes,
     every_push_wakes_anew,
     resuming_a_queue_wakes,
@@ -44,6 +47,8 @@ struct Fetcher {
     seq: u64,
     queues: Vec<&'static str>,
     interest: Interest,
+    /// Claims with a batch before it.
+    takes_turns: bool,
 }
 
 impl Fetcher {
@@ -55,6 +60,7 @@ impl Fetcher {
             seq: 0,
             queues,
             interest: Interest::queues(),
+            takes_turns: false,
         };
         fetcher.quiet().await;
         fetcher
@@ -69,7 +75,18 @@ impl Fetcher {
             sources,
             limit: 5,
         };
-        match self.handle.claim(&request).await.unwrap() {
+        let claim = if self.takes_turns {
+            let lane = Lane::from_text(self.owner.as_str());
+            let batch = Batch {
+                lane,
+                seq: self.seq,
+                txs: vec![],
+            };
+            self.handle.turn(&batch, &request).await.unwrap().1
+        } else {
+            self.handle.claim(&request).await.unwrap()
+        };
+        match claim {
             Claim::Taken { jobs, .. } => jobs.into_iter().map(|job| job.payload).collect(),
             other => panic!("the claim came to {other:?}"),
         }
@@ -189,6 +206,16 @@ async fn a_push_after_a_claim_that_took_less_than_it_asked_for_wakes(store: Fixt
         assert_eq!(fetcher.next().await, ["1", "2"]);
         let (jobs, ()) = tokio::join!(fetcher.next(), store.push("q", &["3"]));
         assert_eq!(jobs, ["3"]);
+    }
+}
+
+async fn a_push_after_a_turn_that_found_nothing_wakes(store: Fixture) {
+    let mut fetcher = Fetcher::new(&store, store.another_handle().await, &["q"]).await;
+    fetcher.takes_turns = true;
+    fetcher.quiet().await;
+    for _ in 0..3 {
+        let (jobs, ()) = tokio::join!(fetcher.next(), store.push("q", &["1"]));
+        assert_eq!(jobs, ["1"]);
     }
 }
 
