@@ -6,3 +6,4 @@
 mod adversary;
 mod conformance;
 mod model;
+mod redis_alone;

@@ -1,4 +1,4 @@
-//! Background jobs for Rust, in Sidekiq's model and Sidekiq's Redis format.
+#![doc = include_str!("../../README.md")]
 
 extern crate self as sancho;
 

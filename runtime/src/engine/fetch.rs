@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
 use crate::job::Ending;
-use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Source, Tx, TxResult};
+use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Source, Tx, TxResult};
 
 /// How long it sleeps at most while it has free slots: a belt for wake-ups that are lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -28,6 +28,8 @@ pub(super) struct Fetch {
     engine: Arc<Engine>,
     sources: Vec<Source>,
     interest: Interest,
+    /// Who claimed last.
+    owner: Option<Owner>,
     /// Claimed and not started, oldest first.
     ahead: VecDeque<(ClaimId, Claimed)>,
     running: HashMap<ClaimId, Running>,
@@ -70,6 +72,7 @@ impl Fetch {
             engine,
             sources,
             interest: Interest::queues(),
+            owner: None,
             ahead: VecDeque::new(),
             running: HashMap::new(),
             failed: Vec::new(),
@@ -166,12 +169,15 @@ impl Fetch {
         }
         match claimed {
             None => {}
-            Some(Claims::Evicted) => self.give_up_all(),
+            Some(Claims::Evicted) => self.give_up_lost().await,
             Some(Claims::Taken {
                 owner,
                 jobs,
                 unusable_queues,
             }) => {
+                if self.owner.as_ref() != Some(&owner) {
+                    self.give_up_lost().await;
+                }
                 self.hungry = jobs.len() >= limit;
                 self.ahead.extend(jobs.into_iter().map(|job| {
                     (
@@ -221,15 +227,20 @@ impl Fetch {
         }
     }
 
-    /// The owner was evicted: everything it held is, or will be, run by others.
-    fn give_up_all(&mut self) {
-        for running in self.running.drain().map(|(_, running)| running) {
-            running.cancelled.cancel();
-            running.task.abort();
-        }
-        self.ahead.clear();
-        self.pending.clear();
-        self.failed.clear();
+    /// An owner was evicted: what it held is, or will be, run by others. Results that it has already are committed all the same, to
+    /// be refused and logged. What the owner that this process is now has claimed since
+    /// then stays.
+    async fn give_up_lost(&mut self) {
+        let owner = self.engine.session.owner().await;
+        let kept = |claim: &ClaimId| claim.owner == owner;
+        self.running.retain(|claim, running| {
+            if !kept(claim) {
+                running.cancelled.cancel();
+            }
+            kept(claim)
+        });
+        self.ahead.retain(|(claim, _)| kept(claim));
+        self.owner = Some(owner.clone());
         self.hungry = true;
     }
 
@@ -241,12 +252,16 @@ impl Fetch {
         }
         let engine = &self.engine;
         let due = self.failed.iter().map(|failed| failed.due).min();
+        let mut evicted = false;
         tokio::select! {
             () = engine.endings.arrived() => {}
-            () = engine.evicted.notified() => self.give_up_all(),
+            () = engine.evicted.notified() => evicted = true,
             () = stop.begun.cancelled() => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             () = engine.wait(&self.interest, LONGEST_SLEEP), if hungry => self.hungry = true,
+        }
+        if evicted {
+            self.give_up_lost().await;
         }
     }
 
@@ -268,10 +283,14 @@ impl Fetch {
                 continue;
             }
             let due = self.failed.iter().map(|failed| failed.due).min();
+            let mut evicted = false;
             tokio::select! {
                 () = self.engine.endings.arrived() => {}
-                () = self.engine.evicted.notified() => self.give_up_all(),
+                () = self.engine.evicted.notified() => evicted = true,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+            if evicted {
+                self.give_up_lost().await;
             }
         }
     }

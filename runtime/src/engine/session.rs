@@ -147,6 +147,11 @@ impl Session {
         self.take(state, request, claim).await
     }
 
+    /// The owner that this process is now.
+    pub(super) async fn owner(&self) -> Owner {
+        self.state.lock().await.owner.clone()
+    }
+
     /// Renews the lease, and looks for claims that nobody knows: those whose answer was lost for good, or that a store which
     /// went back in time has brought back.
     pub(super) async fn beat(&self) -> Beat {

@@ -3,31 +3,43 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, TrackingInterface};
 use fred::types::client::Invalidation;
-use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy};
-use fred::types::{InfoKind, RespVersion};
+use fred::types::config::{
+    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, UnresponsiveConfig,
+};
+use fred::types::{CustomCommand, InfoKind, RespVersion, Value};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
 
 use super::keys::Keys;
 use super::scripts::Scripts;
 use super::{RedisStore, Wake};
+use crate::job::Timestamp;
 use crate::store::{InterestKind, TestClock};
 
 /// How long a first connection may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a command may take. Longer than any script of ours; a connection that is half open is found by it.
+/// How long a command may take. Longer than any script of ours; a connection on which one takes longer is half open, and
+/// is made again.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The waits between two connections, in milliseconds, doubled from the first to the last.
-const RECONNECT_WAITS: (u32, u32) = (50, 2_000);
+/// How often it is looked whether a command takes too long.
+const PATIENCE_CHECK: Duration = Duration::from_secs(1);
+
+/// The shortest wait before another connection, and how much longer it may be by chance, in milliseconds.
+const RECONNECT_WAIT: (u32, u32) = (100, 900);
+
+/// The wait before tracking is asked for again, where the server refused it.
+const TRACK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The oldest Redis: `RPOP` takes a count since then.
 const OLDEST: (u32, u32) = (6, 2);
@@ -82,13 +94,19 @@ pub struct ConnectError {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The tasks of a connection, which end with it.
+/// The tasks of a connection, which end with it; the first of them is the connection itself.
 #[derive(Debug)]
-pub(super) struct Tasks(Vec<JoinHandle<()>>);
+pub(super) struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(tokio::spawn(task).abort_handle());
+    }
+}
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+        self.0.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -108,22 +126,26 @@ impl RedisStore {
         let client = client(&url).map_err(|error| {
             failed(format!("its URL cannot be read: {}", error.details()), None)
         })?;
-        let scripts = match timeout(CONNECT_PATIENCE, begin(&client)).await {
-            Ok(Ok(scripts)) => scripts,
+        let Begun {
+            mut tasks,
+            scripts,
+            offset,
+        } = match timeout(CONNECT_PATIENCE, begin(&client)).await {
+            Ok(Ok(begun)) => begun,
             Ok(Err(Begin::Error(error))) => {
                 let hint = "check that it is running there, and the user and password";
                 return Err(failed(format!("{}: {hint}", error.details()), Some(error)));
             }
             Ok(Err(Begin::TooOld(version))) => {
+                let (major, minor) = OLDEST;
                 return Err(failed(
-                    format!(
-                        "it is version {version}, and {}.{} is needed",
-                        OLDEST.0, OLDEST.1
-                    ),
+                    format!("it is version {version}: use {major}.{minor} or later"),
                     None,
                 ));
             }
             Err(_) => {
+                // It may still come to be connected, and would stay so.
+                tokio::spawn(async move { client.quit().await });
                 return Err(failed(
                     format!(
                         "it did not answer within {CONNECT_PATIENCE:?}: check that it is running there"
@@ -133,10 +155,11 @@ impl RedisStore {
             }
         };
         let (wake, keys) = (Arc::new(Wake::new()), Keys(prefix));
-        let tasks = Tasks(vec![
-            tokio::spawn(invalidations(client.clone(), wake.clone(), keys.clone())),
-            tokio::spawn(reconnections(client.clone(), wake.clone())),
-        ]);
+        // Subscribed here and not in the tasks, which begin some time later: an event that nobody hears is a push slept past.
+        let named = client.invalidation_rx();
+        let (lost, made) = (client.error_rx(), client.reconnect_rx());
+        tasks.run(invalidations(named, wake.clone(), keys.clone()));
+        tasks.run(reconnections(client.clone(), lost, made, wake.clone()));
         Ok(Self {
             client,
             name,
@@ -144,6 +167,7 @@ impl RedisStore {
             scripts,
             wake,
             clock,
+            offset: AtomicI64::new(offset),
             _tasks: tasks,
         })
     }
@@ -161,10 +185,16 @@ fn client(url: &str) -> Result<Client, Error> {
     let connection = ConnectionConfig {
         max_command_attempts: 1,
         connection_timeout: CONNECT_PATIENCE,
+        unresponsive: UnresponsiveConfig {
+            max_timeout: Some(COMMAND_PATIENCE),
+            interval: PATIENCE_CHECK,
+        },
         ..Default::default()
     };
-    let (first, last) = RECONNECT_WAITS;
-    let reconnect = ReconnectPolicy::new_exponential(0, first, last, 2);
+    // For ever (0). An exponential policy of fred's has no jitter once it is at its cap.
+    let (wait, jitter) = RECONNECT_WAIT;
+    let mut reconnect = ReconnectPolicy::new_constant(0, wait);
+    reconnect.set_jitter(jitter);
     Ok(Client::new(
         config,
         Some(performance),
@@ -184,8 +214,15 @@ impl From<Error> for Begin {
     }
 }
 
-async fn begin(client: &Client) -> Result<Scripts, Begin> {
-    client.init().await?;
+/// A connection that can be used.
+struct Begun {
+    tasks: Tasks,
+    scripts: Scripts,
+    offset: i64,
+}
+
+async fn begin(client: &Client) -> Result<Begun, Begin> {
+    let tasks = Tasks(vec![client.init().await?.abort_handle()]);
     let info: String = client.info(Some(InfoKind::Server)).await?;
     let version = info
         .lines()
@@ -196,7 +233,23 @@ async fn begin(client: &Client) -> Result<Scripts, Begin> {
         return Err(Begin::TooOld(version.to_owned()));
     }
     track(client).await?;
-    Ok(Scripts::load(client).await?)
+    Ok(Begun {
+        tasks,
+        scripts: Scripts::load(client).await?,
+        offset: ahead(time(client).await?),
+    })
+}
+
+/// How far the server's clock is ahead of this host's, in microseconds.
+pub(super) fn ahead(time: Timestamp) -> i64 {
+    time.as_micros() - Timestamp::from_wall_clock().as_micros()
+}
+
+/// The server's time.
+pub(super) async fn time(client: &Client) -> Result<Timestamp, Error> {
+    let time = CustomCommand::new_static("TIME", None, false);
+    let (seconds, micros): (i64, i64) = client.custom(time, Vec::<Value>::new()).await?;
+    Ok(Timestamp::from_micros(seconds * 1_000_000 + micros))
 }
 
 /// Asks the server to name keys that were read over this connection when they change.
@@ -207,8 +260,7 @@ async fn track(client: &Client) -> Result<(), Error> {
 }
 
 /// Wakes those who wait for what the server names.
-async fn invalidations(client: Client, wake: Arc<Wake>, keys: Keys) {
-    let mut named = client.invalidation_rx();
+async fn invalidations(mut named: Receiver<Invalidation>, wake: Arc<Wake>, keys: Keys) {
     loop {
         match named.recv().await {
             Ok(Invalidation { keys: changed, .. }) if !changed.is_empty() => {
@@ -237,19 +289,47 @@ fn wake_all(wake: &Wake) {
     wake.changed(InterestKind::Timed);
 }
 
-/// A new connection is not tracked, and what happened meanwhile was not seen.
-async fn reconnections(client: Client, wake: Arc<Wake>) {
-    let mut made = client.reconnect_rx();
+/// Takes up what a lost connection leaves behind: the new one is not tracked, and what happened meanwhile was not seen.
+async fn reconnections(
+    client: Client,
+    mut lost: Receiver<(Error, Option<Server>)>,
+    mut made: Receiver<Server>,
+    wake: Arc<Wake>,
+) {
+    let mut is_lost = false;
     loop {
-        match made.recv().await {
-            Ok(_) | Err(RecvError::Lagged(_)) => {
-                if let Err(error) = track(&client).await {
-                    tracing::warn!(%error, "the connection to Redis is not tracked: pushes are seen by slow polls");
+        tokio::select! {
+            biased;
+            error = lost.recv() => match error {
+                // Every attempt that fails is told as well. Who calls the store logs louder that it is away.
+                Ok((error, _)) if !is_lost => {
+                    is_lost = true;
+                    tracing::debug!(%error, "the connection to Redis is lost, connecting again");
                 }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            server = made.recv() => {
+                if matches!(server, Err(RecvError::Closed)) {
+                    return;
+                }
+                if std::mem::take(&mut is_lost) {
+                    tracing::debug!("the connection to Redis is back");
+                }
+                track_again(&client).await;
                 wake_all(&wake);
             }
-            Err(RecvError::Closed) => return,
         }
+    }
+}
+
+async fn track_again(client: &Client) {
+    let mut refused = false;
+    while let Err(error) = track(client).await {
+        if !std::mem::replace(&mut refused, true) {
+            tracing::warn!(%error, "the connection to Redis is not tracked yet, slow polls find what is pushed: {error}");
+        }
+        sleep(TRACK_AGAIN).await;
     }
 }
 

@@ -1,15 +1,15 @@
 //! Looking: plain reads, over the tracked connection.
 
-use std::time::Duration;
-
 use fred::bytes::Bytes;
+use fred::clients::{Client, Pipeline};
 use fred::error::Error;
 use fred::interfaces::{
     HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
 };
 use fred::types::sorted_sets::ZSort;
+use fred::types::{FromValue, Value};
 
-use super::{RedisStore, decode};
+use super::{RedisStore, connect, decode};
 use crate::job::Timestamp;
 use crate::store::{
     Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
@@ -23,6 +23,24 @@ impl RedisStore {
     ) -> Result<T, Unavailable> {
         self.ready()?;
         look.await.map_err(|error| self.unavailable(error))
+    }
+
+    /// The answers to several reads of one round trip. What stands in a key of another type is nothing.
+    async fn answers(&self, pipeline: &Pipeline<Client>) -> Result<Vec<Value>, Unavailable> {
+        self.ready()?;
+        let answers: Vec<Result<Value, Error>> = pipeline.try_all().await;
+        let lenient = |answer: Result<Value, Error>| match answer {
+            Err(error) if error.details().starts_with("WRONGTYPE") => Ok(Value::Null),
+            answer => answer.map_err(|error| self.unavailable(error)),
+        };
+        answers.into_iter().map(lenient).collect()
+    }
+
+    fn read<T: FromValue>(&self, answer: Option<Value>) -> Result<Option<T>, Unavailable> {
+        answer
+            .unwrap_or(Value::Null)
+            .convert()
+            .map_err(|error| self.unavailable(error))
     }
 
     /// Entries of a timed set by their rank.
@@ -44,14 +62,7 @@ impl RedisStore {
         if let Some(clock) = &self.clock {
             return Ok(clock());
         }
-        let (seconds, micros): (i64, i64) = self
-            .look(fred::interfaces::ClientLike::custom(
-                &self.client,
-                fred::types::CustomCommand::new_static("TIME", None, false),
-                Vec::<String>::new(),
-            ))
-            .await?;
-        Ok(Timestamp::from_micros(seconds * 1_000_000 + micros))
+        self.look(connect::time(&self.client)).await
     }
 }
 
@@ -125,19 +136,29 @@ impl Inspect for RedisStore {
 
     fn census(&self) -> Answer<'_, Census> {
         Box::pin(async move {
+            let names = self.members(Members::Queues).await?;
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for name in &names {
+                    let key = self.keys.queue(name);
+                    let () = pipeline.llen(key.clone()).await?;
+                    let () = pipeline.lindex(key, -1).await?;
+                }
+                for set in TimedSet::ALL {
+                    let () = pipeline.zcard(self.keys.timed(set)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let mut answers = self.answers(&pipeline).await?.into_iter();
             let mut census = Census::default();
-            for name in self.members(Members::Queues).await? {
-                let key = self.keys.queue(&name);
-                let size: u64 = self.look(self.client.llen(key.clone())).await?;
-                let head: Option<Bytes> = self.look(self.client.lindex(key, -1)).await?;
+            for name in names {
+                let size = self.read(answers.next())?.unwrap_or(0);
+                let head = self.read(answers.next())?;
                 census.queues.push(QueueInfo { name, size, head });
             }
-            for (set, size) in [
-                (TimedSet::Schedule, &mut census.schedule),
-                (TimedSet::Retry, &mut census.retry),
-                (TimedSet::Dead, &mut census.dead),
-            ] {
-                *size = self.look(self.client.zcard(self.keys.timed(set))).await?;
+            for size in [&mut census.schedule, &mut census.retry, &mut census.dead] {
+                *size = self.read(answers.next())?.unwrap_or(0);
             }
             census.claimed = self.owners().await?.iter().map(|owner| owner.held).sum();
             Ok(census)
@@ -177,15 +198,26 @@ impl Inspect for RedisStore {
                     true,
                 ))
                 .await?;
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for (owner, _) in &ranked {
+                    let claims = self.keys.claims(&Owner::from_text(owner));
+                    let () = pipeline.hlen(claims.clone()).await?;
+                    let () = pipeline.hexists(claims, ".").await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let mut answers = self.answers(&pipeline).await?.into_iter();
             let mut owners = Vec::with_capacity(ranked.len());
             for (owner, deadline) in ranked {
-                let owner = Owner::from_text(&owner);
-                let claims = self.keys.claims(&owner);
-                let fields: u64 = self.look(self.client.hlen(claims.clone())).await?;
-                let registered: bool = self.look(self.client.hexists(claims, ".")).await?;
-                let held = fields - u64::from(registered);
-                let left: Duration = decode::left(deadline, now);
-                owners.push(OwnerInfo { owner, left, held });
+                let fields: u64 = self.read(answers.next())?.unwrap_or(0);
+                let registered: bool = self.read(answers.next())?.unwrap_or(false);
+                owners.push(OwnerInfo {
+                    owner: Owner::from_text(&owner),
+                    left: decode::left(deadline, now),
+                    held: fields - u64::from(registered && fields > 0),
+                });
             }
             owners.sort_by(|a, b| a.owner.cmp(&b.owner));
             Ok(owners)
@@ -194,23 +226,27 @@ impl Inspect for RedisStore {
 
     fn claims<'a>(&'a self, owner: &'a Owner, limit: usize) -> Answer<'a, Vec<Claimed>> {
         Box::pin(async move {
-            let fields: Vec<(String, Bytes)> = self
-                .look(async {
-                    let all: std::collections::HashMap<String, Bytes> =
-                        self.client.hgetall(self.keys.claims(owner)).await?;
-                    Ok(all.into_iter().collect())
-                })
-                .await?;
-            let claims = fields
+            let key = self.keys.claims(owner);
+            let fields: Vec<String> = self.look(self.client.hkeys(key.clone())).await?;
+            let mut tokens: Vec<u64> = fields
                 .iter()
-                .filter(|(field, _)| field != ".")
-                .map(|(token, value)| decode::held(token, value));
-            let mut claims: Vec<_> = claims
+                .filter_map(|field| field.parse().ok())
+                .collect();
+            tokens.sort_unstable();
+            tokens.truncate(limit);
+            if tokens.is_empty() {
+                return Ok(Vec::new());
+            }
+            let tokens: Vec<String> = tokens.iter().map(u64::to_string).collect();
+            let values: Vec<Option<Bytes>> =
+                self.look(self.client.hmget(key, tokens.clone())).await?;
+            // One that ended between the two reads has no value.
+            tokens
+                .iter()
+                .zip(values)
+                .filter_map(|(token, value)| Some(decode::held(token, &value?)))
                 .collect::<Result<_, _>>()
-                .map_err(|odd| self.unexpected(odd))?;
-            claims.sort_by_key(|claim| claim.token);
-            claims.truncate(limit);
-            Ok(claims)
+                .map_err(|odd| self.unexpected(odd))
         })
     }
 }

@@ -13,6 +13,7 @@ mod scripts;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -41,6 +42,8 @@ pub struct RedisStore {
     scripts: Scripts,
     wake: Arc<Wake>,
     clock: Option<TestClock>,
+    /// How far the server's clock is ahead of this host's, in microseconds.
+    offset: AtomicI64,
     _tasks: connect::Tasks,
 }
 
@@ -54,11 +57,15 @@ impl RedisStore {
             })
     }
 
-    /// The day of a count. A count near midnight may go to its neighbour; no other time is taken from this host.
-    fn today(&self) -> Timestamp {
-        self.clock
-            .as_ref()
-            .map_or_else(Timestamp::from_wall_clock, |clock| clock())
+    /// The store's time as far as it is known here: whose day a count belongs to.
+    fn about_now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(
+            || {
+                let here = Timestamp::from_wall_clock().as_micros();
+                Timestamp::from_micros(here + self.offset.load(Ordering::Relaxed))
+            },
+            |clock| clock(),
+        )
     }
 
     async fn call(
@@ -121,7 +128,7 @@ impl Store for RedisStore {
             let answer = self
                 .call(
                     Script::Commit,
-                    encode::commit(batch, &self.keys, self.today(), self.given_time()),
+                    encode::commit(batch, &self.keys, self.about_now(), self.given_time()),
                 )
                 .await?;
             decode::commit(&answer, batch.txs.len()).map_err(|answer| self.unexpected(answer))
@@ -158,7 +165,10 @@ impl Store for RedisStore {
             ];
             let keys = vec![self.keys.owners(), self.keys.claims(owner)];
             let answer = self.call(Script::Renew, Encoded { keys, args }).await?;
-            decode::renew(answer).map_err(|answer| self.unexpected(answer))
+            let renewed = decode::renew(answer).map_err(|answer| self.unexpected(answer))?;
+            self.offset
+                .store(connect::ahead(renewed.now), Ordering::Relaxed);
+            Ok(renewed)
         })
     }
 
@@ -199,7 +209,7 @@ impl Store for RedisStore {
         request: &'a ClaimRequest,
     ) -> Answer<'a, (Commit, Claim)> {
         Box::pin(async move {
-            let commit = encode::commit(batch, &self.keys, self.today(), self.given_time());
+            let commit = encode::commit(batch, &self.keys, self.about_now(), self.given_time());
             let claim = self.claim_keys(request);
             let mut args = vec![
                 number(commit.keys.len() as u64),

@@ -8,21 +8,30 @@ use fred::error::Error;
 use fred::interfaces::{ClientLike, LuaInterface};
 use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
 
-const COMMIT: &str = concat!(include_str!("lua/commit.lua"), "\nreturn commit(0, 0)\n");
+const COMMIT: &str = concat!(
+    include_str!("lua/common.lua"),
+    include_str!("lua/commit.lua"),
+    "\nreturn commit(0, 0)\n"
+);
 const CLAIM: &str = concat!(
+    include_str!("lua/common.lua"),
     include_str!("lua/claim.lua"),
     "\nreturn claim(0, 1, tonumber(ARGV[1]))\n"
 );
 const TURN: &str = concat!(
+    include_str!("lua/common.lua"),
     include_str!("lua/commit.lua"),
     include_str!("lua/claim.lua"),
     "\nlocal keys, args = tonumber(ARGV[1]), tonumber(ARGV[2])
 local done = commit(0, 3)
 return { done, claim(keys, 3 + args, tonumber(ARGV[3])) }\n"
 );
-const RENEW: &str = concat!(include_str!("lua/time.lua"), include_str!("lua/renew.lua"));
+const RENEW: &str = concat!(
+    include_str!("lua/common.lua"),
+    include_str!("lua/renew.lua")
+);
 const TAKE_OVER: &str = concat!(
-    include_str!("lua/time.lua"),
+    include_str!("lua/common.lua"),
     include_str!("lua/claim.lua"),
     include_str!("lua/take_over.lua")
 );

@@ -2,7 +2,7 @@
 --
 -- claim(k, a, queues): the keys stand in KEYS after k, the arguments in ARGV after a.
 --   KEYS  the owner's claims, the set of paused queues, the queues
---   ARGV  seq, limit, then (share, name) of each queue
+--   ARGV  seq, limit (at most 1,000), then (share, name) of each queue
 --   result  'evicted' | 'stale' | { 'again', token, value, ... } | { 'taken', names of unusable queues, then for each queue that
 --           gave something: its index, payloads }
 --
@@ -11,6 +11,19 @@
 
 local PER_CALL = 65536
 
+local function token(seq, index) return string.format('%.0f', seq * PER_CALL + index) end
+
+-- The tokens from one on and below another, oldest first, as { number, field }. A hash has no order of its own.
+local function tokens(claims, from, below)
+  local found = {}
+  for _, field in ipairs(redis.call('HKEYS', claims)) do
+    local number = tonumber(field)
+    if number and number >= from and number < below then found[#found + 1] = { number, field } end
+  end
+  table.sort(found, function(x, y) return x[1] < y[1] end)
+  return found
+end
+
 -- The answer to a call that is not a new one.
 local function replay(claims, seq)
   local last = redis.call('HGET', claims, '.')
@@ -18,21 +31,13 @@ local function replay(claims, seq)
   last = tonumber(last)
   if seq > last then return nil end
   if seq < last then return 'stale' end
-  local all, found = redis.call('HGETALL', claims), {}
-  for i = 1, #all, 2 do
-    local token = tonumber(all[i])
-    if token and token >= seq * PER_CALL and token < (seq + 1) * PER_CALL then found[#found + 1] = { token, all[i], all[i + 1] } end
-  end
-  table.sort(found, function(x, y) return x[1] < y[1] end)
   local answer = { 'again' }
-  for _, claim in ipairs(found) do
-    answer[#answer + 1] = claim[2]
-    answer[#answer + 1] = claim[3]
+  for _, held in ipairs(tokens(claims, seq * PER_CALL, (seq + 1) * PER_CALL)) do
+    answer[#answer + 1] = held[2]
+    answer[#answer + 1] = redis.call('HGET', claims, held[2])
   end
   return answer
 end
-
-local function token(seq, index) return string.format('%.0f', seq * PER_CALL + index) end
 
 local function claim(k, a, queues)
   local claims, paused = KEYS[k + 1], KEYS[k + 2]
@@ -40,10 +45,11 @@ local function claim(k, a, queues)
   local again = replay(claims, seq)
   if again then return again end
 
+  allow_writes(claims)
   -- A read of a key that is not there arms the tracking of this connection, which is the wake-up.
   local pausing = redis.call('EXISTS', paused) == 1
-  local unusable, gave, fields, count = {}, {}, { '.', ARGV[a + 1] }, 0
-  local closed = {}
+  local unusable, closed = {}, {}
+  local answer, fields, count = { 'taken', unusable }, { '.', ARGV[a + 1] }, 0
 
   local function take(i, wanted)
     if wanted <= 0 or closed[i] then return end
@@ -57,22 +63,31 @@ local function claim(k, a, queues)
       return
     end
     local head = '0:' .. #name .. ':' .. name
-    local answer = { i }
+    local gave = { i }
     for n, payload in ipairs(payloads) do
       fields[#fields + 1] = token(seq, count)
       fields[#fields + 1] = head .. payload
-      answer[n + 1] = payload
+      gave[n + 1] = payload
       count = count + 1
     end
-    gave[#gave + 1] = answer
+    answer[#answer + 1] = gave
   end
 
   for i = 1, queues do take(i, math.min(tonumber(ARGV[a + 1 + 2 * i]), limit - count)) end
   for i = 1, queues do take(i, limit - count) end
-  redis.call('HSET', claims, unpack(fields))
+
+  local stored = redis.pcall('HSET', claims, unpack(fields))
+  if failure(stored) then
+    -- What nobody holds must not be in nobody's hands either.
+    for g = #answer, 3, -1 do
+      local gave = answer[g]
+      for n = #gave, 2, -1 do redis.pcall('RPUSH', KEYS[k + 2 + gave[1]], gave[n]) end
+    end
+    return stored
+  end
 
   if count < limit then
-    for i = 1, queues do redis.call('EXISTS', KEYS[k + 2 + i]) end
+    for i = 1, queues do redis.pcall('EXISTS', KEYS[k + 2 + i]) end
   end
-  return { 'taken', unusable, unpack(gave) }
+  return answer
 end

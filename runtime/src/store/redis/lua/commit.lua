@@ -13,8 +13,9 @@
 --                       d key token | j key member | k key member | t key before keep            effects
 --   result  'STALE', or a word a run of results: A<how many>, R<index of the guard>, F<error>
 --
--- Redis does not roll back, so the first effect of a transaction is the one that may be refused (out of memory, no
--- permission); every key's type is looked at before.
+-- Redis does not roll back. So every key's type is looked at before, and where an effect is refused all the same (out of
+-- memory, no permission) what the transaction has placed is taken back. Once it has let go of something it goes on: what
+-- is then left over stands twice, which is better than nowhere.
 
 local FIVE_YEARS = 157680000
 local ARITY = { h = 2, c = 2, l = 4, r = 4, z = 3, x = 2, d = 2, j = 2, k = 2, t = 3 }
@@ -32,14 +33,15 @@ local function commit(k, a)
     if tonumber(last) > tonumber(seq) then return 'STALE' end
   end
 
-  -- A script that has written something that takes no memory may go on when memory is short: ends are always taken.
-  if ARGV[a + 4] ~= '0' then redis.pcall('HDEL', key(a + 4), '-') end
+  if ARGV[a + 4] ~= '0' then allow_writes(key(a + 4)) end
 
   local wrong = {}
   for i = 1, #ARGV[a + 1] do
-    local found = redis.call('TYPE', KEYS[k + i]).ok
-    if found ~= 'none' and found ~= TYPES[ARGV[a + 1]:sub(i, i)] then
-      wrong[tostring(i)] = 'WRONGTYPE the key ' .. KEYS[k + i] .. ' holds a ' .. found
+    local found = redis.pcall('TYPE', KEYS[k + i])
+    if found.err then
+      wrong[tostring(i)] = found.err
+    elseif found.ok ~= 'none' and found.ok ~= TYPES[ARGV[a + 1]:sub(i, i)] then
+      wrong[tostring(i)] = 'WRONGTYPE the key ' .. KEYS[k + i] .. ' holds a ' .. found.ok
     end
   end
 
@@ -56,11 +58,13 @@ local function commit(k, a)
     if run > 0 then results[#results + 1] = 'A' .. run run = 0 end
     results[#results + 1] = word
   end
+  -- Results stand a line each, and the name of a key may have any byte.
+  local function failed(why) result('F' .. why:gsub('%c', ' ')) end
 
   local joined = {}
   local function push(command, p)
     local done = redis.pcall(command, key(p + 1), ARGV[p + 2])
-    if type(done) ~= 'table' and not joined[ARGV[p + 4]] then
+    if not failure(done) and not joined[ARGV[p + 4]] then
       joined[ARGV[p + 4]] = true
       redis.pcall('SADD', key(p + 3), ARGV[p + 4])
     end
@@ -75,22 +79,54 @@ local function commit(k, a)
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
     k = function(p)
-      -- It may be a queue's name that a push of this batch joined: the next push has to join it again.
-      joined[ARGV[p + 2]] = nil
+      joined = {}
       return redis.pcall('SREM', key(p + 1), ARGV[p + 2])
     end,
     t = function(p)
       local done = redis.pcall('ZREMRANGEBYSCORE', key(p + 1), '-inf', '(' .. ARGV[p + 2])
-      if type(done) == 'table' then return done end
-      local over = redis.call('ZCARD', key(p + 1)) - tonumber(ARGV[p + 3])
+      if failure(done) then return done end
+      local size = redis.pcall('ZCARD', key(p + 1))
+      if failure(size) then return size end
+      local over = size - tonumber(ARGV[p + 3])
       if over > 0 then return redis.pcall('ZREMRANGEBYRANK', key(p + 1), 0, over - 1) end
       return done
     end,
   }
 
+  -- Takes back what an effect placed, by its answer.
+  local undo = {
+    l = function(p) redis.pcall('LPOP', key(p + 1)) end,
+    r = function(p) redis.pcall('RPOP', key(p + 1)) end,
+    z = function(p, added) if added == 1 then redis.pcall('ZREM', key(p + 1), ARGV[p + 3]) end end,
+    j = function(p, added) if added == 1 then redis.pcall('SREM', key(p + 1), ARGV[p + 2]) end end,
+  }
+
+  -- 1 where a guard holds, else 0, or an error.
   local function holds(p)
-    if ARGV[p] == 'h' then return redis.call('HEXISTS', key(p + 1), ARGV[p + 2]) == 1 end
-    return redis.call('ZSCORE', key(p + 1), ARGV[p + 2]) ~= false
+    if ARGV[p] == 'h' then return redis.pcall('HEXISTS', key(p + 1), ARGV[p + 2]) end
+    local score = redis.pcall('ZSCORE', key(p + 1), ARGV[p + 2])
+    if failure(score) then return score end
+    return score and 1 or 0
+  end
+
+  -- Lets effects happen: all of them, or none and the error.
+  local function perform(p, count)
+    local done, let_go = {}, false
+    for i = 1, count do
+      local op = ARGV[p]
+      local answer = effects[op](p)
+      local upkeep = i > 1 and (op == 'k' or op == 't')
+      if failure(answer) and not let_go and not upkeep then
+        for n = #done, 1, -1 do
+          local back = undo[ARGV[done[n][1]]]
+          if back then back(done[n][1], done[n][2]) end
+        end
+        return answer.err
+      end
+      if count > 1 then done[i] = { p, answer } end
+      let_go = let_go or op == 'x' or op == 'd'
+      p = p + 1 + ARITY[op]
+    end
   end
 
   -- The position after `n` operations, and what is wrong with the keys they name.
@@ -111,24 +147,20 @@ local function commit(k, a)
     local thens, bad_guard = skip(guards, sizes[1])
     local otherwises, bad_then = skip(thens, sizes[2])
     local after, bad_otherwise = skip(otherwises, sizes[3])
-    if bad_guard then result('F' .. bad_guard) return after end
+    if bad_guard then failed(bad_guard) return after end
 
     local refused
     local at = guards
     for i = 1, sizes[1] do
-      if not holds(at) then refused = i - 1 break end
+      local held = holds(at)
+      if failure(held) then failed(held.err) return after end
+      if held == 0 then refused = i - 1 break end
       at = at + 1 + ARITY[ARGV[at]]
     end
     local first, count, bad = thens, sizes[2], bad_then
     if refused then first, count, bad, profile = otherwises, sizes[3], bad_otherwise, other end
-    if bad then result('F' .. bad) return after end
-
-    at = first
-    for i = 1, count do
-      local done = effects[ARGV[at]](at)
-      if i == 1 and type(done) == 'table' and done.err then result('F' .. done.err) return after end
-      at = at + 1 + ARITY[ARGV[at]]
-    end
+    bad = bad or perform(first, count)
+    if bad then failed(bad) return after end
     if profile > 0 then applied[profile] = applied[profile] + 1 end
     result(refused and ('R' .. refused) or 'A')
     return after
@@ -145,7 +177,7 @@ local function commit(k, a)
       elseif done == 0 then
         result('R0')
       else
-        result('F' .. done.err)
+        failed(done.err)
       end
     end
     return p + 4 + count

@@ -5,6 +5,7 @@
 --   result  { 'kept' | 'new' | 'evicted', time, claims held, expired owners }
 
 local owners, claims, owner = KEYS[1], KEYS[2], ARGV[1]
+allow_writes(claims)
 local now = time(ARGV[5])
 local deadline = string.format('%.0f', now + tonumber(ARGV[2]))
 local standing = 'evicted'
