@@ -28,12 +28,12 @@ use crate::store::{InterestKind, TestClock};
 /// How long a first connection may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a command may take. Longer than any script of ours; a connection on which one takes longer is half open, and
-/// is made again.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a command may take: longer than any script of ours, and less than the patience of a push. fred does not send
+/// what has waited this long for a connection, but does send what its caller has dropped.
+const COMMAND_PATIENCE: Duration = Duration::from_millis(2_500);
 
-/// How often it is looked whether a command takes too long.
-const PATIENCE_CHECK: Duration = Duration::from_secs(1);
+/// A connection on which an answer takes longer is half open, and made again; and how often that is looked at.
+const CONNECTION_PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
 /// The shortest wait before another connection, and how much longer it may be by chance, in milliseconds.
 const RECONNECT_WAIT: (u32, u32) = (100, 900);
@@ -186,8 +186,8 @@ fn client(url: &str) -> Result<Client, Error> {
         max_command_attempts: 1,
         connection_timeout: CONNECT_PATIENCE,
         unresponsive: UnresponsiveConfig {
-            max_timeout: Some(COMMAND_PATIENCE),
-            interval: PATIENCE_CHECK,
+            max_timeout: Some(CONNECTION_PATIENCE.0),
+            interval: CONNECTION_PATIENCE.1,
         },
         ..Default::default()
     };
@@ -259,17 +259,18 @@ async fn track(client: &Client) -> Result<(), Error> {
         .await
 }
 
-/// Wakes those who wait for what the server names.
+/// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
+/// ends the tracking of every key until the next claim: what is pushed before that is found by the slow poll of who waits.
 async fn invalidations(mut named: Receiver<Invalidation>, wake: Arc<Wake>, keys: Keys) {
     loop {
         match named.recv().await {
-            Ok(Invalidation { keys: changed, .. }) if !changed.is_empty() => {
+            Ok(Invalidation { keys: changed, .. }) => {
                 for key in changed {
                     wake_for(keys.bare(key.as_bytes()), &wake);
                 }
             }
-            // All keys are gone, or some names were missed: anything may have changed.
-            Ok(_) | Err(RecvError::Lagged(_)) => wake_all(&wake),
+            // Some names were missed: anything may have changed.
+            Err(RecvError::Lagged(_)) => wake_all(&wake),
             Err(RecvError::Closed) => return,
         }
     }

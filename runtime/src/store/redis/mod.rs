@@ -10,6 +10,8 @@ mod encode;
 mod inspect;
 mod keys;
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -337,3 +337,24 @@ fn a_database_of_another_program_is_left_as_it_is() {
     assert!(refusal(&bed).contains("another program"));
     assert_eq!(std::fs::read(bed.file()).unwrap(), before);
 }
+
+#[tokio::test]
+async fn a_commit_that_failed_hides_no_change_of_another() {
+    let bed = Bed::new();
+    let (idle, other) = (bed.store(), bed.store());
+    // A violated foreign key that is deferred lets only the COMMIT fail.
+    bed.stranger()
+        .execute_batch(
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+             CREATE TABLE child (parent INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+             CREATE TRIGGER no AFTER INSERT ON ready WHEN new.payload = CAST('bad' AS BLOB)
+             BEGIN INSERT INTO child VALUES (1); END",
+        )
+        .unwrap();
+    let queues = Interest::queues();
+    let before = changes(&idle, &queues).await;
+    let refused = idle.commit(&batch(vec![put(b"bad")])).await;
+    assert!(refused.is_err(), "{refused:?}");
+    commit(&other, vec![put(b"good")]).await;
+    assert!(changes(&idle, &queues).await > before);
+}

@@ -220,11 +220,12 @@ impl Thread {
     }
 
     fn group(&mut self, first: Box<dyn Request>) {
-        let start = Instant::now();
         if let Err(error) = self.begin() {
             self.turn_away(first, &error);
             return;
         }
+        // Not from before the wait for the lock: what was waited for long would be used for one request.
+        let start = Instant::now();
         let mut news = News::default();
         let mut run = Vec::new();
         let mut next = Some(first);
@@ -346,11 +347,16 @@ impl Thread {
             (InterestKind::Queues, news.queues),
             (InterestKind::Timed, news.timed),
         ];
-        let result = self.raise_signals_and_commit(kinds);
+        let changed = || kinds.into_iter().filter(|(_, changed)| *changed);
+        let result = self.raise_signals_and_commit(changed().map(|(kind, _)| kind));
         if result.is_err() {
             self.roll_back();
+            // The numbers that were raised are free again for another process, and must not look like seen ones then.
+            for (kind, _) in changed() {
+                *self.seen.of(kind) = None;
+            }
         } else {
-            for (kind, _) in kinds.into_iter().filter(|(_, changed)| *changed) {
+            for (kind, _) in changed() {
                 self.wake.changed(kind);
             }
         }
@@ -359,9 +365,9 @@ impl Thread {
 
     fn raise_signals_and_commit(
         &mut self,
-        kinds: [(InterestKind, bool); 2],
+        kinds: impl Iterator<Item = InterestKind>,
     ) -> rusqlite::Result<()> {
-        for (kind, _) in kinds.into_iter().filter(|(_, changed)| *changed) {
+        for kind in kinds {
             let n = self
                 .connection
                 .prepare_cached("UPDATE signal SET n = n + 1 WHERE kind = ?1 RETURNING n")?
