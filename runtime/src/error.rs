@@ -21,6 +21,7 @@ enum Kind {
     Config,
     Store,
     Jobs,
+    Broken,
 }
 
 impl Error {
@@ -37,6 +38,11 @@ impl Error {
 
     pub(crate) fn jobs(source: impl StdError + Send + Sync + 'static) -> Self {
         Self::new(Kind::Jobs, source.to_string(), Some(Box::new(source)))
+    }
+
+    pub(crate) fn broken() -> Self {
+        let message = "a part of the server broke down, which is a defect of sancho: see the log, and start it again";
+        Self::new(Kind::Broken, message, None)
     }
 
     fn new(

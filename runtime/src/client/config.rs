@@ -25,6 +25,9 @@ pub struct Config {
 /// How long a push may take by default.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The longest that a push may take.
+const LONGEST_PUSH: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The store where nothing names one.
 const DEFAULT_STORE: &str = "sqlite:sancho.db";
 
@@ -45,9 +48,9 @@ impl Config {
         self
     }
 
-    /// How long a push may take, waiting for a store that is away included. Defaults to 3 s.
+    /// How long a push may take, waiting for a store that is away included. Defaults to 3 s; a day at most.
     pub fn push_timeout(mut self, timeout: Duration) -> Self {
-        self.push_timeout = timeout;
+        self.push_timeout = timeout.min(LONGEST_PUSH);
         self
     }
 

@@ -158,6 +158,9 @@ impl ServerBuilder {
 /// The shortest lease: a renewal takes a round trip, and three must fit.
 const SHORTEST_LEASE: Duration = Duration::from_millis(300);
 
+/// The longest lease and shutdown timeout: longer ones have no end that a clock can show.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The most jobs at once.
 const MOST_CONCURRENCY: usize = 100_000;
 
@@ -172,6 +175,12 @@ fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
         return Err(Error::config(format!(
             "the lease is {:?}: give at least {SHORTEST_LEASE:?}",
             config.lease
+        )));
+    }
+    if config.lease > LONGEST || config.shutdown_timeout > LONGEST {
+        return Err(Error::config(format!(
+            "the lease and the shutdown timeout are at most {} days",
+            LONGEST.as_secs() / 86_400
         )));
     }
     if config.queues.is_empty() {

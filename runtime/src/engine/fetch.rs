@@ -89,7 +89,7 @@ impl Fetch {
         while !stop.begun.is_cancelled() {
             self.step(&stop).await;
         }
-        self.hand_back_ahead().await;
+        let _ = timeout_at(stop.deadline(), self.hand_back_ahead()).await;
         let _ = timeout_at(stop.deadline(), self.drain()).await;
         self.interrupt().await;
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
@@ -54,9 +55,13 @@ impl Heartbeat {
             .map(Orphan::Owner)
             .chain(unknown)
         {
-            // A full channel means that recovery is busy; the next beat names what is left again.
-            if let Err(error) = self.orphans.try_send(orphan) {
-                tracing::debug!(%error, "recovery is busy");
+            // A full channel means that recovery is busy. An owner is named again by the next beat; a claim has to be
+            // unknown again to be.
+            if let Err(TrySendError::Full(orphan) | TrySendError::Closed(orphan)) =
+                self.orphans.try_send(orphan)
+                && let Orphan::Claim(claim, _) = orphan
+            {
+                self.engine.session.disown([&claim]).await;
             }
         }
     }

@@ -11,7 +11,7 @@ use super::Engine;
 use super::insist::CommitLane;
 use crate::job::Timestamp;
 use crate::job::payload::{Edit, splice};
-use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx};
+use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
 
 /// How many entries are read and moved at once.
 const PAGE: usize = 500;
@@ -22,6 +22,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// How long it rests between two looks that found nothing, so that a stream of pushes for later is not a stream of looks.
 const REST: Duration = Duration::from_millis(5);
 
+/// How long it rests where the store could not move what is due.
+const FAILED_REST: Duration = Duration::from_secs(1);
+
 /// The sets that are promoted from. They take turns, so that a full retry set does not hold up the schedule.
 const SETS: [TimedSet; 2] = [TimedSet::Retry, TimedSet::Schedule];
 
@@ -29,6 +32,7 @@ pub(super) struct Promote {
     engine: Arc<Engine>,
     lane: CommitLane,
     interest: Interest,
+    failing: bool,
 }
 
 /// What a step has seen.
@@ -37,6 +41,8 @@ struct Step {
     more: bool,
     /// When the next entry is due.
     next: Option<Timestamp>,
+    /// Whether the store could not move some of it.
+    failed: bool,
 }
 
 impl Promote {
@@ -45,6 +51,7 @@ impl Promote {
             engine,
             lane: CommitLane::new(),
             interest: Interest::timed(),
+            failing: false,
         }
     }
 
@@ -53,7 +60,9 @@ impl Promote {
         let work = async {
             loop {
                 let step = self.step().await;
-                if !step.more {
+                if step.failed {
+                    tokio::time::sleep(FAILED_REST).await;
+                } else if !step.more {
                     self.sleep(step.next).await;
                 }
             }
@@ -65,6 +74,7 @@ impl Promote {
         let mut step = Step {
             more: false,
             next: None,
+            failed: false,
         };
         for set in SETS {
             let now = self.engine.clock.now();
@@ -78,10 +88,26 @@ impl Promote {
                     .iter()
                     .map(|entry| promotion(set, &entry.payload, now))
                     .collect();
-                self.lane.commit(store, &self.engine.away, txs).await;
+                let results = self.lane.commit(store, &self.engine.away, txs).await;
+                step.failed |= self.report(&results);
             }
         }
         step
+    }
+
+    /// Says once that due jobs cannot be moved.
+    fn report(&mut self, results: &[TxResult]) -> bool {
+        let error = results.iter().find_map(|result| match result {
+            TxResult::Failed { error } => Some(error),
+            _ => None,
+        });
+        if let Some(error) = error
+            && !self.failing
+        {
+            tracing::error!(%error, "the store could not move due jobs, they stay and are tried again: {error}");
+        }
+        self.failing = error.is_some();
+        self.failing
     }
 
     async fn sleep(&self, next: Option<Timestamp>) {

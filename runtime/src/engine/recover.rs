@@ -43,15 +43,11 @@ impl Recover {
         }
     }
 
-    /// Runs until the server stops. What a step that is cut off has taken over is named as unknown by the next beat, or
-    /// taken over from us when we have left.
+    /// Runs until the server stops; what it has taken over it puts back first.
     pub(super) async fn run(mut self, stopping: CancellationToken) {
-        let work = async {
-            while let Some(orphan) = self.orphans.recv().await {
-                self.step(orphan).await;
-            }
-        };
-        stopping.run_until_cancelled(work).await;
+        while let Some(Some(orphan)) = stopping.run_until_cancelled(self.orphans.recv()).await {
+            self.step(orphan).await;
+        }
     }
 
     async fn step(&mut self, orphan: Orphan) {

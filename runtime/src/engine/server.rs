@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -50,7 +52,8 @@ impl Server {
     /// unfinished back to the head of its queue. Returns within that timeout and 3 s.
     ///
     /// # Errors
-    /// A store that cannot be used or reached at the start. Once it runs, a store that goes away is waited for.
+    /// A store that cannot be used or reached at the start; once it runs, a store that goes away is waited for. A defect of ours
+    /// that ends the server.
     ///
     /// # Cancel safety
     /// Dropped, it leaves its jobs to be taken over when its lease has run out, as if the process had died.
@@ -66,10 +69,17 @@ impl Server {
             jobs = engine.registry.jobs().len(), concurrency = engine.config.concurrency, queues = ?engine.config.queues,
             "sancho serves {} jobs", engine.registry.jobs().len()
         );
-        let duties = Duties::start(&engine);
-        shutdown.await;
+        let mut duties = Duties::start(&engine);
+        let in_order = tokio::select! {
+            () = shutdown => true,
+            () = duties.one_ended() => false,
+        };
         duties.stop(&engine).await;
-        Ok(())
+        if in_order {
+            Ok(())
+        } else {
+            Err(Error::broken())
+        }
     }
 
     /// Runs until the process ends.
@@ -155,6 +165,21 @@ impl Duties {
         }
     }
 
+    /// Completes when a duty ends by itself, which only a defect can bring about. Going on without it, the process would hold
+    /// its jobs and not run them.
+    async fn one_ended(&mut self) {
+        let mut tasks: Vec<_> = self.others.iter_mut().chain([&mut self.fetch]).collect();
+        std::future::poll_fn(|cx| {
+            let ended = tasks.iter_mut().any(|task| task.poll_ended(cx).is_ready());
+            if ended {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
     async fn stop(mut self, engine: &Engine) {
         tracing::info!(
             "stopping: waiting up to {:?} for running jobs",
@@ -181,22 +206,37 @@ impl Duties {
 }
 
 /// A task that ends when this is dropped.
-struct Task(JoinHandle<()>);
+struct Task {
+    handle: JoinHandle<()>,
+    ended: bool,
+}
 
 impl Task {
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
+        Self {
+            handle: tokio::spawn(work),
+            ended: false,
+        }
     }
 
     async fn ended(&mut self) {
-        if let Err(error) = (&mut self.0).await {
-            tracing::error!(%error, "a duty of the server ended by itself: {error}");
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await;
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.ended {
+            let result = ready!(Pin::new(&mut self.handle).poll(cx));
+            self.ended = true;
+            if let Err(error) = result {
+                tracing::error!(%error, "a duty of the server broke down: {error}");
+            }
         }
+        Poll::Ready(())
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        self.handle.abort();
     }
 }

@@ -229,11 +229,15 @@ impl Session {
     async fn unknown(&self, state: &mut State) -> Vec<(ClaimId, Claimed)> {
         let claims = self
             .away
-            .insist(|| self.store.claims(&state.owner, UNKNOWN_PAGE))
+            .insist(|| {
+                self.store
+                    .claims(&state.owner, state.known.len() + UNKNOWN_PAGE)
+            })
             .await;
         let unknown: Vec<_> = claims
             .into_iter()
             .filter(|claim| !state.known.contains(&claim.token))
+            .take(UNKNOWN_PAGE)
             .collect();
         state.known.extend(unknown.iter().map(|claim| claim.token));
         let owner = state.owner.clone();

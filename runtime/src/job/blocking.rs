@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::task::AbortHandle;
+
 use super::{Failure, Outcome, panic};
 
 /// How many blocking jobs run in this process.
@@ -25,10 +27,20 @@ pub async fn blocking(
         // Caught on this thread, which knows where it panicked.
         panic::caught(job).and_then(|result| result)
     });
+    let _guard = Unstarted(work.abort_handle());
     match work.await {
         Ok(result) => result,
         // Panics are caught, so the pool is being shut down.
         Err(error) => Err(Failure::panicked(&error.to_string(), None)),
+    }
+}
+
+/// Dropped with the future: a function that has not begun, since the pool is full, does not begin any more.
+struct Unstarted(AbortHandle);
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -44,6 +44,16 @@ impl<F: Future> Caught<F> {
     }
 }
 
+impl<F> Drop for Caught<F> {
+    /// A future that is given up, as after its timeout, may panic while it is dropped.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let future = self.0.take();
+            let _ = caught(|| drop(future));
+        }
+    }
+}
+
 impl<T, F: Future<Output = Result<T, Failure>>> Future for Caught<F> {
     type Output = Result<T, Failure>;
 

@@ -1,9 +1,8 @@
 //! A private server, and a plain client of it.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -71,15 +70,17 @@ impl Server {
             .join("\n")
     }
 
+    /// Waits until it serves; false where it ended instead.
     fn is_ready(&mut self) -> bool {
-        let patience = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < patience && self.process.try_wait().unwrap().is_none() {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return self
-                    .run(&["INFO", "server"])
-                    .contains(&format!("process_id:{}", self.process.id()));
+        let mut log = BufReader::new(self.process.stdout.take().unwrap());
+        let mut line = String::new();
+        while log.read_line(&mut line).unwrap() > 0 {
+            if line.contains("Ready to accept connections") {
+                // It goes on logging, and a full pipe would stop it.
+                std::thread::spawn(move || io::copy(&mut log, &mut io::sink()));
+                return true;
             }
-            std::thread::sleep(Duration::from_millis(5));
+            line.clear();
         }
         false
     }
@@ -90,7 +91,7 @@ fn spawn(port: u16, dir: &TempDir) -> Child {
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(dir.path())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("redis-server is installed (Debian: apt-get install redis-server)")
 }
