@@ -7,10 +7,10 @@
 //! | A1 claim or takeover whose answer is lost | `holes::a01_*`, `adversary` |
 //! | A2 claim by an evicted owner | `holes::a02_*`, `adversary` |
 //! | A3 command that arrives late | `holes::a03_*`, `adversary` |
-//! | A4 key of another type among the queues | the Redis store's own tests |
-//! | A5 effect that fails (type, ACL) | the Redis store's own tests; its order: `holes::a05_*` |
-//! | A6 out of memory | the Redis store's own tests |
-//! | A7 client that repeats commands by itself | the Redis store's own tests |
+//! | A4 key of another type among the queues | `redis_alone::a04_*` |
+//! | A5 effect that fails (type, ACL) | `redis_alone::a05_*`; its order: `holes::a05_*` |
+//! | A6 out of memory | `redis_alone::a06_*` |
+//! | A7 client that repeats commands by itself | `redis_alone::a07_*` |
 //! | A8 repeated commit | `holes::a08_*`, `adversary` |
 //! | A9 writes lost by the server: claims that nobody knows | `holes::a09_*` |
 //! | A10 promotion that keeps the bytes | `holes::a10_*`, `adversary` |
@@ -19,8 +19,8 @@
 //! | A13 size and order of a takeover | `holes::a13_*`, `adversary` |
 //! | A14 dropped wake-up between two commits | `holes::a14_*` |
 //! | A15 the same bytes twice in a timed set | `holes::a15_*` |
-//! | A16 undeclared keys | the Redis store's own tests |
-//! | A17 limits of a script | `holes::a17_*`; of Lua itself: the Redis store's own tests |
+//! | A16 undeclared keys | `redis_alone::a16_*` |
+//! | A17 limits of a script | `holes::a17_*`, `redis_alone::a17_*` |
 //! | A18 pause that lets jobs through | `holes::a18_*` |
 //! | A19 trim | `holes::a19_*` |
 

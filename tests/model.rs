@@ -7,124 +7,28 @@ use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
-use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use sancho::job::Timestamp;
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
-    Batch, Census, Claim, ClaimId, ClaimRequest, Claimed, Commit, Due, Effect, End, Entry, Guard,
-    Lane, Members, Owner, OwnerInfo, Place, PlaceName, RECEIPT_TTL, Registration, Renewed, Source,
-    Stat, Store, TimedSet, Token, Tx,
+    Batch, Census, Claim, ClaimId, ClaimRequest, Claimed, Commit, Due, Effect, Entry, Guard, Lane,
+    Members, Owner, OwnerInfo, Place, PlaceName, Registration, Renewed, Source, Stat, Store,
+    TimedSet, Token, Tx,
 };
-use sancho_tests::{Clock, Fixture, Kind, LEASE};
+use sancho_tests::{Clock, Fixture, Kind};
+
+use self::program::{
+    BatchPlan, ClaimPlan, EffectsPlan, GuardPlan, Op, PutPlan, RequestPlan, TxPlan, op, payload_of,
+};
+
+mod program;
 
 const CASES: u32 = 48;
 const QUEUES: [&str; 3] = ["a", "b:b", "ä *"];
 const OWNERS: usize = 3;
 const LANES: usize = 2;
-
-#[derive(Clone, Debug)]
-enum Op {
-    Commit(BatchPlan),
-    Claim(RequestPlan),
-    Turn(BatchPlan, RequestPlan),
-    TakeOver {
-        owner: usize,
-        number: Number,
-        from: usize,
-        limit: usize,
-    },
-    Renew {
-        owner: usize,
-        lease: Duration,
-        registration: Registration,
-    },
-    Due {
-        set: TimedSet,
-        at: i64,
-        limit: usize,
-    },
-    /// The process of this place gives up its id for a new one.
-    NewOwner {
-        owner: usize,
-    },
-    Pass {
-        time: Duration,
-    },
-}
-
-/// Which sequence number a call has, as seen from the last one.
-#[derive(Clone, Copy, Debug)]
-enum Number {
-    Next,
-    Skip,
-    Repeat,
-    Older,
-}
-
-#[derive(Clone, Debug)]
-struct BatchPlan {
-    lane: usize,
-    number: Number,
-    txs: Vec<TxPlan>,
-}
-
-#[derive(Clone, Debug)]
-struct RequestPlan {
-    owner: usize,
-    number: Number,
-    sources: Vec<(usize, usize)>,
-    limit: usize,
-}
-
-#[derive(Clone, Debug)]
-struct TxPlan {
-    when: Vec<GuardPlan>,
-    then: EffectsPlan,
-    otherwise: EffectsPlan,
-}
-
-#[derive(Clone, Debug)]
-enum GuardPlan {
-    Holds(ClaimPlan),
-    Contains(TimedSet, usize),
-}
-
-/// The `nth` claim that an owner holds when the program comes here.
-#[derive(Clone, Copy, Debug)]
-struct ClaimPlan {
-    owner: usize,
-    nth: usize,
-}
-
-/// Effects in the order in which a transaction must have them.
-#[derive(Clone, Debug, Default)]
-struct EffectsPlan {
-    puts: Vec<PutPlan>,
-    takes: Vec<(TimedSet, usize)>,
-    releases: Vec<ClaimPlan>,
-    rest: Vec<Effect>,
-    trims: Vec<(TimedSet, i64, u64)>,
-    counts: Vec<(Stat, u64)>,
-}
-
-#[derive(Clone, Debug)]
-enum PutPlan {
-    Queue {
-        payload: usize,
-        queue: usize,
-        end: End,
-    },
-    Timed {
-        payload: usize,
-        set: TimedSet,
-        at: i64,
-    },
-    Join(Members, usize),
-}
 
 #[test]
 fn redis_is_as_the_model() {
@@ -477,167 +381,6 @@ async fn ask<T>(answer: sancho::store::Answer<'_, T>) -> T {
     answer.await.expect("the store answers")
 }
 
-impl Number {
-    fn after(self, last: &mut u64) -> u64 {
-        match self {
-            Self::Next => *last += 1,
-            Self::Skip => *last += 3,
-            Self::Repeat => *last = (*last).max(1),
-            Self::Older => return last.saturating_sub(1).max(1),
-        }
-        *last
-    }
-}
-
 fn seconds(now: Timestamp, offset: i64) -> Timestamp {
     Timestamp::from_micros(now.as_micros() + offset * 1_000_000)
-}
-
-fn payload_of(index: usize) -> Bytes {
-    const PAYLOADS: [&[u8]; 8] = [
-        b"1",
-        b"2",
-        b"3",
-        b"",
-        b"\0\xff",
-        b"{\"a\":[]}",
-        b"10",
-        "käse".as_bytes(),
-    ];
-    Bytes::from_static(PAYLOADS[index])
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let lease = select(vec![
-        Duration::ZERO,
-        Duration::from_millis(1_500),
-        LEASE,
-        LEASE,
-        LEASE,
-    ]);
-    let registration = select(vec![
-        Registration::First,
-        Registration::First,
-        Registration::Known,
-    ]);
-    let time = select(vec![
-        Duration::from_millis(1),
-        Duration::from_millis(1_500),
-        Duration::from_secs(6),
-        LEASE,
-        RECEIPT_TTL,
-        Duration::from_secs(24 * 3_600),
-    ]);
-    prop_oneof![
-        6 => batch().prop_map(Op::Commit),
-        4 => request().prop_map(Op::Claim),
-        4 => (batch(), request()).prop_map(|(batch, request)| Op::Turn(batch, request)),
-        4 => (0..OWNERS, number(), 0..OWNERS, 0..4_usize)
-            .prop_map(|(owner, number, from, limit)| Op::TakeOver { owner, number, from, limit }),
-        5 => (0..OWNERS, lease, registration)
-            .prop_map(|(owner, lease, registration)| Op::Renew { owner, lease, registration }),
-        1 => (set(), -2..6_i64, 0..5_usize).prop_map(|(set, at, limit)| Op::Due { set, at, limit }),
-        1 => (0..OWNERS).prop_map(|owner| Op::NewOwner { owner }),
-        3 => time.prop_map(|time| Op::Pass { time }),
-    ]
-}
-
-fn batch() -> impl Strategy<Value = BatchPlan> {
-    (0..LANES, number(), vec(tx(), 0..5)).prop_map(|(lane, number, txs)| BatchPlan {
-        lane,
-        number,
-        txs,
-    })
-}
-
-fn request() -> impl Strategy<Value = RequestPlan> {
-    (
-        0..OWNERS,
-        number(),
-        vec((0..QUEUES.len(), 0..3_usize), 0..4),
-        0..5_usize,
-    )
-        .prop_map(|(owner, number, sources, limit)| RequestPlan {
-            owner,
-            number,
-            sources,
-            limit,
-        })
-}
-
-fn number() -> impl Strategy<Value = Number> {
-    prop_oneof![
-        8 => Just(Number::Next),
-        1 => Just(Number::Skip),
-        2 => Just(Number::Repeat),
-        1 => Just(Number::Older),
-    ]
-}
-
-fn set() -> impl Strategy<Value = TimedSet> {
-    select(TimedSet::ALL.to_vec())
-}
-
-fn tx() -> impl Strategy<Value = TxPlan> {
-    let guard = prop_oneof![
-        claim().prop_map(GuardPlan::Holds),
-        (set(), 0..8_usize).prop_map(|(set, payload)| GuardPlan::Contains(set, payload)),
-    ];
-    let any = (vec(guard, 0..3), effects(), effects()).prop_map(|(when, then, otherwise)| TxPlan {
-        when,
-        then,
-        otherwise,
-    });
-    // What ends a claim and does nothing else: stores treat it apart.
-    let ends = (claim(), counts()).prop_map(|(claim, counts)| TxPlan {
-        when: vec![GuardPlan::Holds(claim)],
-        then: EffectsPlan {
-            releases: vec![claim],
-            counts,
-            ..EffectsPlan::default()
-        },
-        otherwise: EffectsPlan::default(),
-    });
-    prop_oneof![3 => any, 2 => ends]
-}
-
-fn claim() -> impl Strategy<Value = ClaimPlan> {
-    (0..OWNERS, 0..4_usize).prop_map(|(owner, nth)| ClaimPlan { owner, nth })
-}
-
-fn effects() -> impl Strategy<Value = EffectsPlan> {
-    let end = select(vec![End::Head, End::Tail]);
-    let put = prop_oneof![
-        6 => (0..8_usize, 0..QUEUES.len(), end)
-            .prop_map(|(payload, queue, end)| PutPlan::Queue { payload, queue, end }),
-        4 => (0..8_usize, set(), -2..6_i64)
-            .prop_map(|(payload, set, at)| PutPlan::Timed { payload, set, at }),
-        1 => (members(), 0..QUEUES.len()).prop_map(|(set, name)| PutPlan::Join(set, name)),
-    ];
-    let leave = (members(), 0..QUEUES.len())
-        .prop_map(|(set, name)| Effect::Leave(set, QUEUES[name].into()));
-    (
-        vec(put, 0..4),
-        vec((set(), 0..8_usize), 0..2),
-        vec(claim(), 0..2),
-        vec(leave, 0..2),
-        vec((set(), -2..6_i64, 0..4_u64), 0..2),
-        counts(),
-    )
-        .prop_map(|(puts, takes, releases, rest, trims, counts)| EffectsPlan {
-            puts,
-            takes,
-            releases,
-            rest,
-            trims,
-            counts,
-        })
-}
-
-fn counts() -> impl Strategy<Value = Vec<(Stat, u64)>> {
-    vec((select(Stat::ALL.to_vec()), 0..4_u64), 0..2)
-}
-
-fn members() -> impl Strategy<Value = Members> {
-    select(vec![Members::Queues, Members::Paused])
 }
