@@ -5,10 +5,12 @@
 
 mod record;
 mod splice;
+mod wire;
 mod write;
 
 pub use record::{MalformedPayload, Record, Recoveries};
 pub use splice::{Edit, splice};
+pub use wire::{Wire, read_time, ruby_float};
 pub use write::NewJob;
 
 /// The longest `error_message` that is written, in characters, as in Sidekiq.
