@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Server;
 use super::config::EngineConfig;
 use super::middleware::{Chain, Middleware};
+use super::points::{Point, Points};
 use crate::client::{Client, Config};
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
@@ -23,6 +24,7 @@ pub struct ServerBuilder {
     registered: Vec<&'static Definition>,
     only: bool,
     clock: Option<TestClock>,
+    points: Points,
 }
 
 /// What was chosen, checked.
@@ -34,6 +36,7 @@ pub(super) struct Chosen {
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
     pub(super) clock: Option<TestClock>,
+    pub(super) points: Points,
 }
 
 impl ServerBuilder {
@@ -47,6 +50,7 @@ impl ServerBuilder {
             registered: Vec::new(),
             only: false,
             clock: None,
+            points: Points::default(),
         }
     }
 
@@ -128,6 +132,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls `hook` at each [`Point`], so that a crash test can end the process there.
+    #[doc(hidden)]
+    pub fn with_points(mut self, hook: impl Fn(Point) + Send + Sync + 'static) -> Self {
+        self.points = Points(Some(Arc::new(hook)));
+        self
+    }
+
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
@@ -150,6 +161,7 @@ impl ServerBuilder {
                 states,
                 registry,
                 clock: self.clock,
+                points: self.points,
             },
         })
     }

@@ -21,6 +21,7 @@ mod heartbeat;
 mod insist;
 mod middleware;
 mod pace;
+mod points;
 mod promote;
 mod recover;
 mod server;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
 pub use middleware::{Execution, Middleware, Next};
+pub use points::Point;
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -46,6 +48,7 @@ use config::EngineConfig;
 use endings::Endings;
 use insist::Away;
 use middleware::Chain;
+use points::Points;
 use session::Session;
 
 /// What the duties share.
@@ -61,6 +64,7 @@ struct Engine {
     middleware: Chain,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
+    points: Points,
     /// The jobs that run.
     tasks: TaskTracker,
     /// Notified when the owner was evicted outside of a turn.

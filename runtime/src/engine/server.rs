@@ -19,6 +19,7 @@ use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::insist::Away;
+use super::points::Point;
 use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
@@ -105,6 +106,7 @@ impl Server {
             registry,
             middleware,
             clock,
+            points,
             states,
             ..
         } = self.chosen;
@@ -120,6 +122,7 @@ impl Server {
             middleware,
             layers: layers::standard(),
             endings: Endings::default(),
+            points,
             tasks: TaskTracker::new(),
             evicted: Notify::new(),
             stopping: CancellationToken::new(),
@@ -189,6 +192,7 @@ impl Duties {
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
             self.fetch.ended().await;
+            engine.points.reach(Point::Stopping);
             self.left.cancel();
             for task in &mut self.others {
                 task.ended().await;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::BeforeCommit;
 use super::tables::{Known, News, Tables, savepoint};
 use crate::store::wake::Wake;
 use crate::store::{InterestKind, Unavailable};
@@ -53,6 +54,7 @@ impl Writer {
         connection: Connection,
         wake: Arc<Wake>,
         name: Box<str>,
+        before_commit: Option<BeforeCommit>,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = channel();
         let thread = Thread {
@@ -60,6 +62,7 @@ impl Writer {
             waiting,
             wake,
             name: name.clone(),
+            before_commit,
             seen: Seen::default(),
             known: Known::default(),
         };
@@ -138,6 +141,7 @@ struct Thread {
     waiting: Receiver<Message>,
     wake: Arc<Wake>,
     name: Box<str>,
+    before_commit: Option<BeforeCommit>,
     seen: Seen,
     known: Known,
 }
@@ -374,6 +378,9 @@ impl Thread {
                 .query_row([number_of(kind)], |row| row.get(0))?;
             // What others raised before it is woken for as well, by the same call.
             *self.seen.of(kind) = Some(n);
+        }
+        if let Some(hook) = &self.before_commit {
+            hook();
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())

@@ -1,0 +1,92 @@
+//! The process that crash tests kill: a worker, or a pusher, set by environment variables.
+
+#![expect(clippy::missing_panics_doc, reason = "a broken set-up is to end the process at once")]
+
+#[path = "worker/jobs.rs"]
+mod jobs;
+#[path = "worker/kill.rs"]
+mod kill;
+#[path = "worker/log.rs"]
+mod log;
+#[path = "worker/proxy.rs"]
+mod proxy;
+
+use std::env;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sancho::Client;
+use sancho::runtime::Server;
+use sancho::store::Store;
+use sancho::store::redis::{RedisOptions, RedisStore};
+use sancho::store::sqlite::{SqliteOptions, SqliteStore};
+
+use jobs::{BULK, fast};
+use kill::Kill;
+use log::Log;
+
+#[tokio::main]
+async fn main() -> sancho::Result<()> {
+    end_with_the_test();
+    let kill = Arc::new(Kill::from_environment(Log::open()));
+    let client = sancho::testing::client(store(&kill).await);
+    if let Some(first) = number("CRASH_PUSH") {
+        push(&client, &kill, first).await;
+    }
+    let points = kill.clone();
+    let mut server = Server::builder()
+        .client(&client)
+        .state_arc(kill)
+        .with_points(move |point| points.reach(&format!("{point:?}")));
+    if let Some(lease) = number("CRASH_LEASE_MS") {
+        server = server.lease(Duration::from_millis(lease));
+    }
+    server.serve().await
+}
+
+/// Standard input ends with the test, however that ends.
+fn end_with_the_test() {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(9);
+    });
+}
+
+async fn store(kill: &Arc<Kill>) -> Arc<dyn Store> {
+    let url = env::var("CRASH_STORE").expect("CRASH_STORE names the store");
+    match url.strip_prefix("sqlite:") {
+        Some(path) => {
+            let kill = kill.clone();
+            let options = SqliteOptions::default().with_before_commit(move || kill.amid_commit());
+            Arc::new(SqliteStore::open(path, options).expect("the file can be opened"))
+        }
+        None => {
+            let url = if kill.needs_proxy() {
+                proxy::start(&url, kill.clone())
+            } else {
+                url
+            };
+            let store = RedisStore::connect(RedisOptions::new(url)).await;
+            Arc::new(store.expect("the server is there"))
+        }
+    }
+}
+
+/// Pushes bulks until it is killed.
+async fn push(client: &Client, kill: &Kill, first: u64) -> ! {
+    for first in (first..).step_by(BULK as usize) {
+        kill.log.write(&format!("push {first}"));
+        kill.reach("BulkPush");
+        let jobs = fast::set().client(client).perform_bulk(first..first + BULK);
+        if jobs.await.is_ok() {
+            kill.log.write(&format!("acknowledged {first}"));
+        }
+    }
+    unreachable!("there are numbers enough")
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
