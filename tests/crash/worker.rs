@@ -1,6 +1,9 @@
 //! The process that crash tests kill: a worker, or a pusher, set by environment variables.
 
-#![expect(clippy::missing_panics_doc, reason = "a broken set-up is to end the process at once")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a broken set-up is to end the process at once"
+)]
 
 #[path = "worker/jobs.rs"]
 mod jobs;
@@ -88,5 +91,8 @@ async fn push(client: &Client, kill: &Kill, first: u64) -> ! {
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+    )
 }

@@ -22,6 +22,8 @@ impl Log {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
         let line = format!("{micros} {} {what}\n", std::process::id());
-        (&self.0).write_all(line.as_bytes()).expect("reports can be written");
+        (&self.0)
+            .write_all(line.as_bytes())
+            .expect("reports can be written");
     }
 }

@@ -10,7 +10,10 @@ use crate::kill::Kill;
 
 /// Starts it; gives the URL to use instead.
 pub(crate) fn start(url: &str, kill: Arc<Kill>) -> String {
-    let upstream = url.strip_prefix("redis://").expect("a plain URL").to_owned();
+    let upstream = url
+        .strip_prefix("redis://")
+        .expect("a plain URL")
+        .to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has a port").port();
     thread::spawn(move || {

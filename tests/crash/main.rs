@@ -1,0 +1,10 @@
+#![allow(dead_code, unused_macros)]
+//! Real processes are killed, stopped and starved, and what they did is counted.
+//!
+//! Everything is proven from outside: jobs append to a file, which survives their process, and the store is asked in the end.
+
+#[macro_use]
+mod site;
+mod ledger;
+mod matrix;
+mod report;
