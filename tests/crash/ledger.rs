@@ -18,7 +18,9 @@ pub(crate) enum What {
     /// A job began, recovered this often before.
     Start(u64, u32),
     End(u64),
-    /// The process is about to kill itself.
+    /// The process is about to renew its lease, or has; it has this many tasks.
+    Beat(u64),
+    /// The process is about to send itself a signal.
     Killed,
     /// A bulk that begins with this number is pushed.
     Push(u64),
@@ -87,6 +89,7 @@ fn event(line: &str) -> Event {
     let what = match fields[2] {
         "start" => What::Start(number(3), fields[4].parse().unwrap()),
         "end" => What::End(number(3)),
+        "beat" => What::Beat(number(3)),
         "killed" => What::Killed,
         "push" => What::Push(number(3)),
         "acknowledged" => What::Acknowledged(number(3)),

@@ -5,6 +5,9 @@
 
 #[macro_use]
 mod site;
+mod fencing;
 mod ledger;
 mod matrix;
+mod poison;
 mod report;
+mod shutdown;

@@ -289,8 +289,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn send(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.id).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        send(self.id, signal);
     }
 
     /// Waits until it has ended.
@@ -337,6 +336,11 @@ impl Process {
             panic!("it never logged {text:?}:\n{}", self.log());
         }
     }
+}
+
+pub(crate) fn send(process: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 pub(crate) fn was_killed(status: ExitStatus) -> bool {

@@ -20,10 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sancho::Client;
+use sancho::engine::Point;
 use sancho::runtime::Server;
 use sancho::store::Store;
 use sancho::store::redis::{RedisOptions, RedisStore};
 use sancho::store::sqlite::{SqliteOptions, SqliteStore};
+
+use tokio::runtime::Handle;
 
 use jobs::{BULK, fast};
 use kill::Kill;
@@ -41,7 +44,13 @@ async fn main() -> sancho::Result<()> {
     let mut server = Server::builder()
         .client(&client)
         .state_arc(kill)
-        .with_points(move |point| points.reach(&format!("{point:?}")));
+        .with_points(move |point| {
+            if point == Point::Heartbeat {
+                let tasks = Handle::current().metrics().num_alive_tasks();
+                points.log.write(&format!("beat {tasks}"));
+            }
+            points.reach(&format!("{point:?}"));
+        });
     if let Some(lease) = number("CRASH_LEASE_MS") {
         server = server.lease(Duration::from_millis(lease));
     }

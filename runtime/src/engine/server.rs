@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -59,6 +60,11 @@ impl Server {
     /// # Cancel safety
     /// Dropped, it leaves its jobs to be taken over when its lease has run out, as if the process had died.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.run_and_leave(shutdown).await.map(|_| ())
+    }
+
+    /// As [`Server::run_until`]; says how many jobs still hold a thread of the runtime.
+    pub(crate) async fn run_and_leave(self, shutdown: impl Future<Output = ()>) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
         let engine = Arc::new(self.engine(&client));
@@ -77,7 +83,7 @@ impl Server {
         };
         duties.stop(&engine).await;
         if in_order {
-            Ok(())
+            Ok(engine.tasks.len())
         } else {
             Err(Error::broken())
         }
@@ -89,6 +95,11 @@ impl Server {
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
         self.run_until(std::future::pending()).await
+    }
+
+    /// By how long after a stop began [`Server::run_until`] has returned.
+    pub(crate) fn longest_stop(&self) -> Duration {
+        self.chosen.config.shutdown_timeout + LEAVE_GRACE
     }
 
     async fn client(&self) -> Result<Client> {

@@ -1,4 +1,4 @@
-//! When this process kills itself.
+//! When this process kills itself, or sends itself another signal.
 
 use std::env;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,11 +18,13 @@ pub(crate) struct Kill {
     pub(crate) log: Log,
     point: String,
     left: AtomicU32,
+    signal: Signal,
     armed: AtomicBool,
 }
 
 impl Kill {
-    /// Reads `CRASH_KILL`: a point, a colon, and at which arrival. Without it, the process lives.
+    /// Reads `CRASH_KILL`: a point, a colon, and at which arrival. Without it, the process lives. `CRASH_SIGNAL` says what comes
+    /// instead of the end: `STOP` or `TERM`.
     pub(crate) fn from_environment(log: Log) -> Self {
         let setting = env::var("CRASH_KILL").unwrap_or_default();
         let (point, left) = setting.split_once(':').unwrap_or(("", "1"));
@@ -30,6 +32,11 @@ impl Kill {
             log,
             point: point.to_owned(),
             left: AtomicU32::new(left.parse().expect("CRASH_KILL ends with a number")),
+            signal: match env::var("CRASH_SIGNAL").as_deref() {
+                Ok("STOP") => Signal::STOP,
+                Ok("TERM") => Signal::TERM,
+                _ => Signal::KILL,
+            },
             armed: AtomicBool::new(false),
         }
     }
@@ -66,12 +73,9 @@ impl Kill {
         self.point == MID_COMMIT || self.point == BULK_PUSH
     }
 
-    pub(crate) fn now(&self) -> ! {
+    /// Sends the signal. None but SIGTERM lets this thread go on before the process is continued.
+    pub(crate) fn now(&self) {
         self.log.write("killed");
-        let _ = kill_process(getpid(), Signal::KILL);
-        // The signal is on its way.
-        loop {
-            std::thread::park();
-        }
+        kill_process(getpid(), self.signal).expect("a process may send itself signals");
     }
 }
