@@ -18,6 +18,7 @@ on_both_stores! {
 
 /// It stops with results in its hands, which it sends once it is continued.
 async fn late_results_of_a_stopped_process_are_refused(site: Site) {
+    let gate = site.path("gate");
     site.push((0..2).map(|n| job("Fast", [n]))).await;
     let stopped = site
         .worker()
@@ -25,6 +26,7 @@ async fn late_results_of_a_stopped_process_are_refused(site: Site) {
         .arguments(&["-c", "2"])
         .dies_at("BeforeCommit", 1)
         .variable("CRASH_SIGNAL", "STOP")
+        .variable("CRASH_GATE", gate.to_str().unwrap())
         .start();
     site.until_reported(1, |what| *what == What::Killed).await;
     let other = site.worker().lease(LEASE).start();
@@ -32,6 +34,7 @@ async fn late_results_of_a_stopped_process_are_refused(site: Site) {
     let before = site.stats().await;
     assert_eq!((before.processed, before.failed, before.dead), (2, 0, 0));
 
+    std::fs::write(&gate, "").unwrap();
     stopped.send(Signal::CONT);
     stopped.until_logged("a late result was refused").await;
     stopped.until_logged("going on as a new owner").await;

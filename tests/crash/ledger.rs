@@ -101,3 +101,9 @@ fn event(line: &str) -> Event {
         what,
     }
 }
+
+/// The time by the clock that all processes share, in microseconds.
+pub(crate) fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1_000).unwrap()
+}

@@ -5,8 +5,10 @@
 
 #[macro_use]
 mod site;
+mod deploys;
 mod fencing;
 mod ledger;
+mod long;
 mod matrix;
 mod poison;
 mod report;

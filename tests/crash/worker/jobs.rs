@@ -78,7 +78,7 @@ pub(crate) async fn fails_once(
 }
 
 /// Fails for good, by panicking.
-#[job(retry = 0)]
+#[job]
 pub(crate) async fn panics(n: u64, #[state] kill: &Kill, #[context] cx: &Context) {
     start(kill, n, cx);
     end(kill, n);

@@ -1,7 +1,9 @@
 //! When this process kills itself, or sends itself another signal.
 
 use std::env;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -73,9 +75,22 @@ impl Kill {
         self.point == MID_COMMIT || self.point == BULK_PUSH
     }
 
-    /// Sends the signal. None but SIGTERM lets this thread go on before the process is continued.
+    /// Sends the signal. After SIGTERM this thread goes on at once; after SIGSTOP, once there is a file at `CRASH_GATE`: other threads
+    /// may run on for a moment, and this one is not to.
     pub(crate) fn now(&self) {
         self.log.write("killed");
         kill_process(getpid(), self.signal).expect("a process may send itself signals");
+        match self.signal {
+            Signal::TERM => {}
+            Signal::STOP => {
+                let gate = env::var("CRASH_GATE").expect("CRASH_GATE says when to go on");
+                while !Path::new(&gate).exists() {
+                    thread::yield_now();
+                }
+            }
+            _ => loop {
+                thread::park();
+            },
+        }
     }
 }
