@@ -11,5 +11,7 @@ mod ledger;
 mod long;
 mod matrix;
 mod poison;
+mod proxy;
+mod redis_faults;
 mod report;
 mod shutdown;

@@ -36,21 +36,24 @@ use log::Log;
 async fn main() -> sancho::Result<()> {
     end_with_the_test();
     let kill = Arc::new(Kill::from_environment(Log::open()));
-    let client = sancho::testing::client(store(&kill).await);
-    if let Some(first) = number("CRASH_PUSH") {
-        push(&client, &kill, first).await;
+    let mut server = Server::builder();
+    if kill.is_set() {
+        let client = sancho::testing::client(store(&kill).await);
+        if let Some(first) = number("CRASH_PUSH") {
+            push(&client, &kill, first).await;
+        }
+        server = server.client(&client);
+    } else {
+        server = server.store(url());
     }
     let points = kill.clone();
-    let mut server = Server::builder()
-        .client(&client)
-        .state_arc(kill)
-        .with_points(move |point| {
-            if point == Point::Heartbeat {
-                let tasks = Handle::current().metrics().num_alive_tasks();
-                points.log.write(&format!("beat {tasks}"));
-            }
-            points.reach(&format!("{point:?}"));
-        });
+    server = server.state_arc(kill).with_points(move |point| {
+        if point == Point::Heartbeat {
+            let tasks = Handle::current().metrics().num_alive_tasks();
+            points.log.write(&format!("beat {tasks}"));
+        }
+        points.reach(&format!("{point:?}"));
+    });
     if let Some(lease) = number("CRASH_LEASE_MS") {
         server = server.lease(Duration::from_millis(lease));
     }
@@ -65,8 +68,12 @@ fn end_with_the_test() {
     });
 }
 
+fn url() -> String {
+    env::var("CRASH_STORE").expect("CRASH_STORE names the store")
+}
+
 async fn store(kill: &Arc<Kill>) -> Arc<dyn Store> {
-    let url = env::var("CRASH_STORE").expect("CRASH_STORE names the store");
+    let url = url();
     match url.strip_prefix("sqlite:") {
         Some(path) => {
             let kill = kill.clone();

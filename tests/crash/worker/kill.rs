@@ -43,6 +43,11 @@ impl Kill {
         }
     }
 
+    /// Whether there is a point at which this process ends.
+    pub(crate) fn is_set(&self) -> bool {
+        !self.point.is_empty()
+    }
+
     /// Counts an arrival.
     pub(crate) fn reach(&self, point: &str) {
         let before_commit = point == "BeforeCommit" && self.point == MID_COMMIT;

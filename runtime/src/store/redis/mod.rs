@@ -10,13 +10,14 @@ mod encode;
 mod inspect;
 mod keys;
 mod scripts;
+mod silence;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fred::clients::Client;
 use fred::error::Error;
@@ -34,6 +35,7 @@ use decode::Unexpected;
 use encode::Encoded;
 use keys::Keys;
 use scripts::{Script, Scripts};
+use silence::Silence;
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -42,6 +44,7 @@ pub struct RedisStore {
     name: Box<str>,
     keys: Keys,
     scripts: Scripts,
+    silence: Silence,
     wake: Arc<Wake>,
     clock: Option<TestClock>,
     /// How far the server's clock is ahead of this host's, in microseconds.
@@ -76,10 +79,10 @@ impl RedisStore {
         Encoded { keys, args }: Encoded,
     ) -> Result<Resp3Frame, Unavailable> {
         self.ready()?;
-        self.scripts
-            .call(&self.client, script, keys, args)
-            .await
-            .map_err(|error| self.unavailable(error))
+        let began = Instant::now();
+        let result = self.scripts.call(&self.client, script, keys, args).await;
+        self.silence.heard(&self.client, began, &result);
+        result.map_err(|error| self.unavailable(error))
     }
 
     /// A command that is not even sent has certainly not been applied; any other may have been.
