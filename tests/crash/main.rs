@@ -1,4 +1,3 @@
-#![allow(dead_code, unused_macros)]
 //! Real processes are killed, stopped and starved, and what they did is counted.
 //!
 //! Everything is proven from outside: jobs append to a file, which survives their process, and the store is asked in the end.
@@ -15,3 +14,4 @@ mod proxy;
 mod redis_faults;
 mod report;
 mod shutdown;
+mod sqlite_faults;

@@ -28,7 +28,7 @@ pub(crate) fn start(url: &str, kill: Arc<Kill>) -> String {
 
 fn connect(near: &TcpStream, far: &TcpStream, kill: &Arc<Kill>) {
     // Half of all processes die once the script is sent, half once it is answered.
-    let when_answered = std::process::id() % 2 == 0;
+    let when_answered = std::process::id().is_multiple_of(2);
     let sent = Arc::new(AtomicBool::new(false));
     copy(near, far, {
         let (kill, sent) = (kill.clone(), sent.clone());
