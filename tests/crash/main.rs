@@ -2,6 +2,8 @@
 //!
 //! Everything is proven from outside: jobs append to a file, which survives their process, and the store is asked in the end.
 
+#![cfg(test)]
+
 #[macro_use]
 mod site;
 mod deploys;

@@ -1,6 +1,8 @@
 //! What can happen to a Redis, and to the way there. After each, the engine goes on by itself.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use sancho::{Client, Config, Error, Push, PushError};
@@ -8,7 +10,8 @@ use sancho_tests::RedisServer;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::ledger::What;
@@ -138,21 +141,20 @@ impl Scene {
     }
 }
 
-/// Sends commands to a server, with nothing in between.
-async fn command(url: &str, commands: &[&str]) {
-    let mut server = TcpStream::connect(url.strip_prefix("redis://").unwrap())
-        .await
-        .unwrap();
+/// Sends commands to a server, with nothing in between; gives the last answer.
+async fn command(url: &str, commands: &[&str]) -> String {
+    let host = url.strip_prefix("redis://").unwrap();
+    let mut server = TcpStream::connect(host).await.unwrap();
+    let mut last = String::new();
     for command in commands {
-        server
-            .write_all(format!("{command}\r\n").as_bytes())
-            .await
-            .unwrap();
-        let mut answer = [0; 512];
+        let line = format!("{command}\r\n");
+        server.write_all(line.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1 << 16];
         let count = server.read(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer[..count]);
-        assert!(!answer.starts_with('-'), "{command}: {answer}");
+        last = String::from_utf8_lossy(&answer[..count]).into_owned();
+        assert!(!last.starts_with('-'), "{command}: {last}");
     }
+    last
 }
 
 /// A fault of the server's, made and mended by commands.
@@ -274,6 +276,81 @@ async fn goes_on_without(scene: Scene) {
     let log = scene.worker.log();
     assert!(log.contains("4 claims were lost"), "{log}");
     scene.worker.stop().await;
+}
+
+/// The master dies, and the sentinel makes the replica the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_by_sentinel_is_followed() {
+    let port = |url: &str| url.rsplit_once(':').unwrap().1.to_owned();
+    let master = RedisServer::start(&[]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port(&master.url())]);
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("sentinel.conf");
+    let text = format!(
+        "sentinel monitor jobs 127.0.0.1 {} 1\nsentinel down-after-milliseconds jobs 500\nsentinel failover-timeout jobs 3000\n",
+        port(&master.url())
+    );
+    std::fs::write(&config, text).unwrap();
+    let (sentinel, _keeper) = start_sentinel(&config).await;
+    let url = format!(
+        "{}?sentinelServiceName=jobs",
+        sentinel.replace("redis://", "redis-sentinel://")
+    );
+    let site = Site::at(TempDir::new().unwrap(), url.clone(), None).await;
+    let mut scene = Scene::new("failover by sentinel", site, &url).await;
+    // What the replica does not have yet is lost with its master: that is Redis's promise, not ours.
+    until_info(&replica.url(), "master_link_status:up").await;
+    until_info(&sentinel, "slaves=1").await;
+    until_caught_up(&master.url()).await;
+    drop(master);
+    scene.meanwhile().await;
+    scene.afterwards().await.nothing_is_lost().await;
+}
+
+/// Its URL, and what ends it when it is dropped.
+async fn start_sentinel(config: &Path) -> (String, Child) {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let keeper = Command::new("sh")
+        .args(["-c", r#"redis-server "$@" & read -r _; kill -9 $!"#, "sh"])
+        .arg(config)
+        .args([
+            "--sentinel",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let url = format!("redis://127.0.0.1:{port}");
+    let there = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, there)
+        .await
+        .expect("redis-server runs as a sentinel");
+    (url, keeper)
+}
+
+async fn until_info(url: &str, line: &str) {
+    let there = async {
+        while !command(url, &["INFO"]).await.contains(line) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, there)
+        .await
+        .unwrap_or_else(|_| panic!("{url} never says {line}"));
+}
+
+async fn until_caught_up(master: &str) {
+    assert!(command(master, &["WAIT 1 60000"]).await.starts_with(":1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

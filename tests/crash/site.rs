@@ -263,6 +263,8 @@ impl Setup<'_> {
             .args(words)
             .env("CRASH_STORE", self.url)
             .env("CRASH_LOG", self.site.path("log"))
+            // The test's own setting.
+            .env_remove("CRASH_LEASE_MS")
             .envs(self.variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

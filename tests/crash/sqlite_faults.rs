@@ -100,6 +100,33 @@ async fn writes_that_fail_lose_nothing_once_there_is_room() {
     worker.stop().await;
 }
 
+/// Nothing is acknowledged that nobody would find. Put back, it is worked on as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_deleted_takes_nothing_any_more() {
+    let site = Site::on_sqlite().await;
+    let worker = running(&site, &[]).await;
+    let (file, away) = (site.file().unwrap(), site.path("away.db"));
+    fs::rename(file, &away).unwrap();
+    open_gate(&site);
+    let push = site.client.push(job("Fast", [10])).await;
+    assert!(
+        matches!(push, Err(PushError::Unavailable { .. })),
+        "{push:?}"
+    );
+    worker
+        .until_logged("the file was deleted or replaced")
+        .await;
+    fs::rename(&away, file).unwrap();
+    site.push([job("Fast", [11])]).await;
+    ran(
+        &site,
+        "deleted and put back",
+        (0..RUNNING).chain([11]).collect(),
+    )
+    .await;
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_used_is_an_error_that_says_so() {
     for (name, damage, expected) in [

@@ -5,6 +5,7 @@
 
 mod claim;
 mod commit;
+mod file;
 mod inspect;
 mod open;
 mod owner;
