@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::job::payload::Wire;
 use crate::job::{Timestamp, backoff};
 use crate::store::{Effect, TimedSet};
 
@@ -19,6 +20,8 @@ pub(super) struct EngineConfig {
     pub(super) lease: Duration,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
+    /// The version of Sidekiq whose form the times in payloads have that are written. Defaults to 8.
+    pub(super) wire: Wire,
     /// What the dead set keeps.
     pub(super) dead_set: DeadSet,
 }
@@ -51,6 +54,7 @@ impl Default for EngineConfig {
             shutdown_timeout: Duration::from_secs(25),
             lease: Duration::from_secs(12),
             max_retries: backoff::DEFAULT_RETRIES,
+            wire: Wire::default(),
             dead_set: DeadSet {
                 max_jobs: 10_000,
                 timeout: Duration::from_secs(180 * 24 * 60 * 60),

@@ -336,7 +336,7 @@ impl Fetch {
                 record: None,
                 definition: None,
             };
-            let tx = finish::transaction(&self.engine, finished, &Ending::HandedBack);
+            let tx = finish::settle(&self.engine, finished, &Ending::HandedBack).tx;
             self.pending.push(Pending {
                 claim: claim.clone(),
                 tx,

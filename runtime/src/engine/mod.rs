@@ -3,7 +3,7 @@
 //! | duty | what it does |
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
-//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`]) |
+//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`shutdown`] | says when to stop, and how long that may take |
@@ -13,8 +13,10 @@
 mod builder;
 mod clock;
 mod config;
+mod death;
 mod endings;
 mod execute;
+mod failed;
 mod fetch;
 mod finish;
 mod heartbeat;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub use death::{Death, DeathHandler};
 pub use middleware::{Execution, Middleware, Next};
 pub use server::Server;
 
@@ -43,6 +46,7 @@ use crate::layers::Layer;
 use crate::store::{Interest, Store};
 use clock::Clock;
 use config::EngineConfig;
+use death::DeathHandlers;
 use endings::Endings;
 use insist::Away;
 use middleware::Chain;
@@ -59,6 +63,7 @@ struct Engine {
     registry: Registry,
     states: Arc<States>,
     middleware: Chain,
+    death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
     /// The jobs that run.

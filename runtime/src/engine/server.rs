@@ -104,6 +104,7 @@ impl Server {
             config,
             registry,
             middleware,
+            death_handlers,
             clock,
             states,
             ..
@@ -118,6 +119,7 @@ impl Server {
             registry,
             states,
             middleware,
+            death_handlers,
             layers: layers::standard(),
             endings: Endings::default(),
             tasks: TaskTracker::new(),

@@ -1,0 +1,298 @@
+//! What becomes of a job that failed: Sidekiq's rules.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::Engine;
+use super::death::Dying;
+use super::finish::{Fate, Finished, edited, head, timed};
+use crate::job::payload::{
+    Backtrace, Edit, Fields, MAX_ERROR_MESSAGE, MAX_NESTING, Record, Recoveries, Wire, nesting,
+    write_backtrace,
+};
+use crate::job::{Failure, Retry, Timestamp, backoff};
+use crate::store::TimedSet;
+
+/// A poison pill: a job that was taken over from a dead process this often within [`Recoveries::WINDOW`] is given up, since it
+/// may well be what kills them. As in Sidekiq Pro.
+const MAX_RECOVERIES: u32 = 3;
+
+/// A failure, as it is written, and what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed<'a> {
+    pub(super) class: &'a str,
+    pub(super) message: &'a str,
+    pub(super) backtrace: &'a [String],
+    pub(super) then: Then,
+}
+
+/// What a failed job asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// Another try after this time, or after the usual one; its end, if it has used up its tries.
+    Retry(Option<Duration>),
+    /// Its end.
+    Kill,
+    /// To be discarded.
+    Discard,
+    /// To be put off, which it cannot be.
+    PutOff,
+}
+
+/// What it comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Again(Duration),
+    Buried,
+    /// Buried, whatever `dead` says: Ruby takes an entry out of its set before it reads it, and could not read this one.
+    TooDeep,
+    Discarded,
+    /// `retry: false`: discarded without a mark, as in Sidekiq.
+    GivenUp,
+}
+
+impl<'a> From<&'a Failure> for Failed<'a> {
+    fn from(failure: &'a Failure) -> Self {
+        Self {
+            class: &failure.class,
+            message: &failure.message,
+            backtrace: &failure.backtrace,
+            then: Then::Retry(None),
+        }
+    }
+}
+
+/// What becomes of a job that failed.
+pub(super) fn fate(
+    engine: &Engine,
+    finished: &Finished<'_>,
+    failed: Failed<'_>,
+    now: Timestamp,
+) -> Fate {
+    let Some(record) = finished.record else {
+        return malformed(engine.config.wire, finished, failed, now);
+    };
+    let fields = record.fields();
+    let verdict = verdict(
+        engine.config.max_retries,
+        finished,
+        record,
+        &fields,
+        failed.then,
+        now,
+    );
+    let message = message(failed.message, verdict);
+    let failed = Failed {
+        message: &message,
+        ..failed
+    };
+    let edits = edits(
+        engine.config.wire,
+        finished,
+        record,
+        &fields,
+        failed,
+        verdict,
+        now,
+    );
+    let payload = edited(&finished.claimed.payload, &edits);
+    match verdict {
+        Verdict::Again(delay) => Fate::Moved(payload, timed(TimedSet::Retry, now.after(delay))),
+        Verdict::Buried | Verdict::TooDeep | Verdict::Discarded | Verdict::GivenUp => {
+            Fate::Died(Dying {
+                payload,
+                record: Some(record.clone()),
+                error_class: failed.class.to_owned(),
+                error_message: message.into_owned(),
+                buried: matches!(verdict, Verdict::Buried | Verdict::TooDeep),
+            })
+        }
+    }
+}
+
+/// Sidekiq's judgement: `retry_count` is 0 after the first failure, and the job is exhausted once it has reached its
+/// retries; where there is a `retry_for`, that alone counts, as in 8.1.
+fn verdict(
+    max_retries: u32,
+    finished: &Finished<'_>,
+    record: &Record,
+    fields: &Fields<'_>,
+    then: Then,
+    now: Timestamp,
+) -> Verdict {
+    let end = if fields.is_kept_when_dead() {
+        Verdict::Buried
+    } else {
+        Verdict::Discarded
+    };
+    let delay = match then {
+        Then::Kill => return end,
+        Then::Discard => return Verdict::Discarded,
+        Then::PutOff => return Verdict::TooDeep,
+        Then::Retry(delay) => delay,
+    };
+    let most = match fields
+        .retry()
+        .or(finished.definition.map(|job| job.retry))
+        .unwrap_or(Retry::Default)
+    {
+        Retry::Never => return Verdict::GivenUp,
+        Retry::Default => max_retries,
+        Retry::Times(times) => times,
+    };
+    let count = u32::try_from(next_count(record).max(0)).unwrap_or(u32::MAX);
+    let exhausted = match fields.retry_for() {
+        Some(time) => time.is_zero() || first_failure(record, fields, now).after(time) < now,
+        None => count >= most,
+    };
+    if exhausted {
+        return end;
+    }
+    if nesting(record.payload()) > MAX_NESTING {
+        return Verdict::TooDeep;
+    }
+    let delay = delay.unwrap_or_else(|| backoff::delay(count));
+    Verdict::Again(delay.saturating_add(backoff::jitter(count)))
+}
+
+fn next_count(record: &Record) -> i64 {
+    record
+        .retry_count()
+        .map_or(0, |count| count.saturating_add(1))
+}
+
+fn first_failure(record: &Record, fields: &Fields<'_>, now: Timestamp) -> Timestamp {
+    let before = record.retry_count().and_then(|_| fields.failed_at());
+    before.unwrap_or(now)
+}
+
+fn message(message: &str, verdict: Verdict) -> Cow<'_, str> {
+    if verdict == Verdict::TooDeep {
+        // In front, where it is not cut off.
+        return Cow::Owned(format!(
+            "the payload nests deeper than the {MAX_NESTING} levels that Ruby reads, so it cannot wait in a set: {message}"
+        ));
+    }
+    Cow::Borrowed(message)
+}
+
+/// The fields of a failure, in the order in which Sidekiq writes them.
+fn edits(
+    wire: Wire,
+    finished: &Finished<'_>,
+    record: &Record,
+    fields: &Fields<'_>,
+    failed: Failed<'_>,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Vec<Edit> {
+    let mut edits = Vec::with_capacity(8);
+    if fields.retry().is_none()
+        && let Some(job) = finished.definition
+    {
+        edits.push(Edit::Set("retry", retry(job.retry)));
+    }
+    let queue = fields.retry_queue();
+    let queue = queue.as_deref().unwrap_or(&finished.claimed.queue);
+    edits.push(Edit::string("queue", queue));
+    edits.extend(error(failed));
+    let first = record.retry_count().is_none();
+    edits.push(time(
+        wire,
+        if first { "failed_at" } else { "retried_at" },
+        now,
+    ));
+    edits.push(Edit::integer("retry_count", next_count(record)));
+    if let Some(backtrace) = fields.backtrace() {
+        let lines = match backtrace {
+            Backtrace::All => failed.backtrace,
+            Backtrace::Lines(most) => &failed.backtrace[..most.min(failed.backtrace.len())],
+        };
+        let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
+        edits.push(Edit::string("error_backtrace", &write_backtrace(&lines)));
+    }
+    if verdict == Verdict::Discarded {
+        edits.push(time(wire, "discarded_at", now));
+    }
+    edits
+}
+
+/// A payload that is no job: nobody can try it again. It is an object, so its fields say why it is where it is.
+fn malformed(wire: Wire, finished: &Finished<'_>, failed: Failed<'_>, now: Timestamp) -> Fate {
+    let [message, class] = error(failed);
+    let edits = [message, class, time(wire, "failed_at", now)];
+    Fate::Died(Dying {
+        payload: edited(&finished.claimed.payload, &edits),
+        record: None,
+        error_class: failed.class.to_owned(),
+        error_message: failed.message.to_owned(),
+        buried: true,
+    })
+}
+
+/// A job that was taken over goes back to the head of its queue with its recoveries counted; at the third it is given up.
+pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp) -> Fate {
+    let claimed = finished.claimed;
+    let so_far = finished.record.and_then(Record::recoveries);
+    let recoveries = Recoveries::after(so_far, claimed.recoveries.max(1), now);
+    let mut edits = vec![Edit::Set("sancho_recoveries", recoveries.json().into())];
+    if recoveries.count < MAX_RECOVERIES {
+        return Fate::Moved(edited(&claimed.payload, &edits), head(claimed));
+    }
+    let message = format!(
+        "the process that held the job died, {} times in 72 hours",
+        recoveries.count
+    );
+    let lost = Failed {
+        class: "sancho::Lost",
+        message: &message,
+        backtrace: &[],
+        then: Then::Kill,
+    };
+    edits.extend(error(lost));
+    let wire = engine.config.wire;
+    if finished
+        .record
+        .is_none_or(|record| record.retry_count().is_none())
+    {
+        edits.push(time(wire, "failed_at", now));
+    }
+    let buried = finished
+        .record
+        .is_none_or(|record| record.fields().is_kept_when_dead());
+    if !buried {
+        edits.push(time(wire, "discarded_at", now));
+    }
+    Fate::Died(Dying {
+        payload: edited(&claimed.payload, &edits),
+        record: finished.record.cloned(),
+        error_class: lost.class.to_owned(),
+        error_message: message,
+        buried,
+    })
+}
+
+fn error(failed: Failed<'_>) -> [Edit; 2] {
+    [
+        Edit::string("error_message", cut(failed.message)),
+        Edit::string("error_class", failed.class),
+    ]
+}
+
+/// A text as far as it is written.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_ERROR_MESSAGE);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+fn time(wire: Wire, key: &'static str, at: Timestamp) -> Edit {
+    Edit::Set(key, wire.time(at).into())
+}
+
+fn retry(retry: Retry) -> Cow<'static, str> {
+    match retry {
+        Retry::Default => "true".into(),
+        Retry::Never => "false".into(),
+        Retry::Times(times) => times.to_string().into(),
+    }
+}
