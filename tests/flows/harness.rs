@@ -7,7 +7,7 @@ use std::time::Duration;
 use sancho::Client;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
-use sancho::store::{Entry, PlaceName, Stat, Store, TestClock, TimedSet};
+use sancho::store::{Entry, Order, PlaceName, Stat, Store, TestClock, TimedSet};
 use sancho_tests::{Clock, Fixture, Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -105,7 +105,7 @@ impl Flow {
 
     pub(crate) async fn timed(&self, set: TimedSet) -> Vec<Entry> {
         self.store()
-            .page(&PlaceName::Timed(set), 0, 1_000)
+            .page(&PlaceName::Timed(set), Order::Forward, 0, 1_000)
             .await
             .unwrap()
             .entries
@@ -114,7 +114,7 @@ impl Flow {
     pub(crate) async fn queue(&self, name: &str) -> Vec<String> {
         let page = self
             .store()
-            .page(&PlaceName::Queue(name.into()), 0, 1_000)
+            .page(&PlaceName::Queue(name.into()), Order::Forward, 0, 1_000)
             .await
             .unwrap();
         page.entries

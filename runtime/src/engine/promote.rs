@@ -144,8 +144,8 @@ fn promotion(config: &EngineConfig, set: TimedSet, payload: &Bytes, now: Timesta
             then.push(config.dead_set.trim(now));
         }
     }
-    then.push(Effect::Take(set, payload.clone()));
-    let mut tx = Tx::when(Guard::Contains(set, payload.clone()), then);
+    then.push(Effect::Take(set.into(), payload.clone()));
+    let mut tx = Tx::when(Guard::Contains(set.into(), payload.clone()), then);
     tx.put_in_order();
     tx
 }
