@@ -2,10 +2,15 @@
 
 #![cfg(test)]
 
+mod bad_input;
+mod death;
 mod enqueue;
 mod execute;
 mod faults;
+mod golden;
 mod harness;
+mod payloads;
 mod retry;
+mod rules;
 mod start;
 mod stop;
