@@ -226,7 +226,10 @@ impl Flow {
 
 impl Running {
     pub(crate) fn start(builder: ServerBuilder) -> Self {
-        let server = builder.build().unwrap();
+        Self::run(builder.build().unwrap())
+    }
+
+    pub(crate) fn run(server: Server) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.run_until(async { _ = stopped.await }));
         Self {
@@ -235,8 +238,17 @@ impl Running {
         }
     }
 
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.begin_stop().ended().await;
+    }
+
+    pub(crate) fn begin_stop(mut self) -> Self {
         let _ = self.stop.take().unwrap().send(());
+        self
+    }
+
+    /// Waits for a server that stops.
+    pub(crate) async fn ended(self) {
         tokio::time::timeout(PATIENCE, self.task)
             .await
             .expect("the server did not stop")

@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod harness;
 mod payloads;
+mod presence;
 mod retry;
 mod rules;
 mod start;

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::job::Timestamp;
 
-mod histogram;
+pub mod histogram;
 pub mod keys;
 pub mod memory;
 pub mod redis;
