@@ -118,7 +118,7 @@ async fn every_end_has_a_death(flow: Flow) {
         "Mortal:g gone marked sancho::Outcome::Dead: hopeless",
         "Nobody:f gone sancho::UnknownClass: ",
         ": buried sancho::MalformedPayload: the payload is not a job: key must be",
-        ": buried sancho::MalformedPayload: the payload is not a job: `Mortal` has no `args`",
+        "Mortal:h buried sancho::MalformedPayload: the payload is not a job: `Mortal` has no `args`",
     ];
     let taken = notes.taken();
     for note in expected {

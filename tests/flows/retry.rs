@@ -137,6 +137,22 @@ async fn a_snooze_uses_up_no_retry(flow: Flow) {
     assert_eq!(flow.counters().await, (2, 0));
 }
 
+async fn a_job_that_is_put_off_goes_back_to_the_queue_that_it_was_taken_from(flow: Flow) {
+    let (server, _reports) = flow.server();
+    flow.push_raw(
+        "low",
+        br#"{"class":"Snoozes","args":[],"jid":"1","enqueued_at":5}"#,
+    )
+    .await;
+    let running = Running::start(server.only::<snoozes>().queues(["low"]));
+    let scheduled = flow.until_timed(TimedSet::Schedule, 1).await;
+    assert_eq!(
+        scheduled[0].payload,
+        r#"{"class":"Snoozes","args":[],"jid":"1","queue":"low"}"#
+    );
+    running.stop().await;
+}
+
 async fn an_entry_that_is_no_job_does_not_hold_up_the_schedule(flow: Flow) {
     let at = flow.now();
     let bad = |n| {
@@ -169,5 +185,6 @@ flows! {
     an_unknown_class_is_retried_as_ruby_would
     arguments_that_do_not_decode_name_the_argument
     a_snooze_uses_up_no_retry
+    a_job_that_is_put_off_goes_back_to_the_queue_that_it_was_taken_from
     an_entry_that_is_no_job_does_not_hold_up_the_schedule
 }

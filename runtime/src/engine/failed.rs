@@ -99,13 +99,8 @@ pub(super) fn fate(
     match verdict {
         Verdict::Again(delay) => Fate::Moved(payload, timed(TimedSet::Retry, now.after(delay))),
         Verdict::Buried | Verdict::TooDeep | Verdict::Discarded | Verdict::GivenUp => {
-            Fate::Died(Dying {
-                payload,
-                record: Some(record.clone()),
-                error_class: failed.class.to_owned(),
-                error_message: message.into_owned(),
-                buried: matches!(verdict, Verdict::Buried | Verdict::TooDeep),
-            })
+            let buried = matches!(verdict, Verdict::Buried | Verdict::TooDeep);
+            Fate::Died(Dying::new(payload, buried, failed.class, failed.message))
         }
     }
 }
@@ -221,13 +216,8 @@ fn edits(
 fn malformed(wire: Wire, finished: &Finished<'_>, failed: Failed<'_>, now: Timestamp) -> Fate {
     let [message, class] = error(failed);
     let edits = [message, class, time(wire, "failed_at", now)];
-    Fate::Died(Dying {
-        payload: edited(&finished.claimed.payload, &edits),
-        record: None,
-        error_class: failed.class.to_owned(),
-        error_message: failed.message.to_owned(),
-        buried: true,
-    })
+    let payload = edited(&finished.claimed.payload, &edits);
+    Fate::Died(Dying::new(payload, true, failed.class, failed.message))
 }
 
 /// A job that was taken over goes back to the head of its queue with its recoveries counted; at the third it is given up.
@@ -263,13 +253,8 @@ pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp
     if !buried {
         edits.push(time(wire, "discarded_at", now));
     }
-    Fate::Died(Dying {
-        payload: edited(&claimed.payload, &edits),
-        record: finished.record.cloned(),
-        error_class: lost.class.to_owned(),
-        error_message: message,
-        buried,
-    })
+    let payload = edited(&claimed.payload, &edits);
+    Fate::Died(Dying::new(payload, buried, lost.class, &message))
 }
 
 fn error(failed: Failed<'_>) -> [Edit; 2] {

@@ -342,3 +342,10 @@ impl Fetch {
         }
     }
 }
+
+impl Drop for Fetch {
+    /// A server that is dropped gives up what runs. Every job's task holds the engine, so the slots would outlive it.
+    fn drop(&mut self) {
+        drop(self.engine.slots.take());
+    }
+}
