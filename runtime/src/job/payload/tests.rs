@@ -1,8 +1,9 @@
 //! Payloads that a running Sidekiq wrote, read.
 
 use bytes::Bytes;
+use proptest::prelude::*;
 
-use super::{Backtrace, Fields, Record};
+use super::{Backtrace, Edit, Fields, Record, nesting, read_backtrace, splice};
 use crate::job::{Retry, Timestamp};
 
 fn read(payload: &'static str) -> (Record, Fields<'static>) {
@@ -123,4 +124,70 @@ fn a_job_of_activejob() {
     assert_eq!(fields.bid().unwrap(), "vTF1-9QvLPnREQ");
     assert_eq!(fields.display_class().unwrap(), "Mail");
     assert_eq!(fields.discarded_at(), millis(1_795_469_303_901));
+}
+
+/// Text that is nearly JSON.
+fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
+    let token = proptest::sample::select(vec![
+        &b"{"[..],
+        &b"}"[..],
+        &b"["[..],
+        &b"]"[..],
+        &b","[..],
+        &b":"[..],
+        &b"\""[..],
+        &b"\\"[..],
+        &b"\\u0061"[..],
+        &b"\\ud800"[..],
+        &b"\"class\":\"A\","[..],
+        &b"\"args\":[],"[..],
+        &b"\"jid\":null,"[..],
+        &b"\"retry_count\":1,"[..],
+        &b"\"a\":"[..],
+        &b"1e5"[..],
+        &b"-"[..],
+        &b"null"[..],
+        &b" "[..],
+        &b"\x01"[..],
+        &b"\xff"[..],
+        "é".as_bytes(),
+    ]);
+    let inner = proptest::collection::vec(token, 0..12).prop_map(|tokens| tokens.concat());
+    // Half of them begin and end as a job does.
+    (any::<bool>(), inner).prop_map(|(job, inner)| {
+        if job {
+            [&b"{\"class\":\"A\",\"args\":[],\"x\":1"[..], &inner, b"}"].concat()
+        } else {
+            inner
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    /// A job whose fields could not be set would be tried again for ever.
+    #[test]
+    fn what_is_a_job_can_be_edited(payload in nearly_json()) {
+        let edits = [Edit::integer("retry_count", 7), Edit::Remove("jid")];
+        let edited = splice(&payload, &edits);
+        let _ = nesting(&payload);
+        if let Ok(record) = Record::parse(payload.clone().into()) {
+            let edited = edited.expect("it can be edited");
+            let again = Record::parse(edited.into()).expect("it is a job still");
+            prop_assert_eq!(again.class(), record.class());
+            prop_assert_eq!(again.args(), record.args());
+            prop_assert_eq!(again.retry_count(), Some(7));
+            prop_assert_eq!(again.jid().as_str(), "");
+        } else if let Some(fields) = Fields::read(&payload) {
+            prop_assert!(splice(&payload, &edits).is_some());
+            prop_assert!(fields.class().is_none() || fields.args().is_none_or(|args| !args.starts_with('[')));
+        }
+    }
+
+    #[test]
+    fn no_text_breaks_the_reading_of_a_backtrace(text in "[a-zA-Z0-9+/=\n]{0,64}") {
+        let _ = read_backtrace(&text);
+        let _ = read_backtrace(&format!("eJ{text}"));
+    }
 }
