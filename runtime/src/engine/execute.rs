@@ -10,7 +10,7 @@ use super::finish::{self, Finished};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome};
+use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -32,12 +32,12 @@ pub(super) async fn execute(
     let (record, definition, ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (None, None, Ending::Failed(Failure::malformed(&malformed))),
         Ok(record) => {
-            let definition = engine.registry.get(record.class());
-            let ending = match definition {
-                Some(definition) => run(engine, claimed, &record, definition, cancelled).await,
-                None => Ending::Failed(Failure::unknown_class(record.class())),
+            let job = engine.registry.resolve(&record);
+            let ending = match job {
+                Ok(job) => run(engine, claimed, &record, job, cancelled).await,
+                Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
-            (Some(record), definition, ending)
+            (Some(record), job.ok().map(|job| job.definition), ending)
         }
     };
     let took = start.elapsed();
@@ -59,16 +59,20 @@ async fn run(
     engine: &Engine,
     claimed: &Claimed,
     record: &Record,
-    definition: &'static Definition,
+    job: Resolved,
     cancelled: CancellationToken,
 ) -> Ending {
+    let definition = job.definition;
     tracing::debug!(jid = %record.jid(), class = record.class(), queue = &*claimed.queue, "start");
     let context = context(engine, claimed, record, &cancelled);
-    let call = Call::new(
+    let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
     );
+    if job.is_active_job {
+        call = call.of_active_job();
+    }
     let execution = Execution {
         record,
         context: &context,

@@ -11,7 +11,7 @@ mod write;
 pub use record::{MalformedPayload, Record, Recoveries};
 pub use splice::{Edit, splice};
 pub use wire::{Wire, read_time, ruby_float};
-pub use write::NewJob;
+pub use write::{FieldError, NewJob};
 
 /// The longest `error_message` that is written, in characters, as in Sidekiq.
 pub const MAX_ERROR_MESSAGE: usize = 10_000;
