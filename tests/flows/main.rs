@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod active_job;
 mod enqueue;
 mod execute;
 mod faults;

@@ -29,7 +29,7 @@ pub(super) async fn execute(
     cancelled: CancellationToken,
 ) -> Executed {
     let start = Instant::now();
-    let (record, definition, ending) = match Record::parse(claimed.payload.clone()) {
+    let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (None, None, Ending::Failed(Failure::malformed(&malformed))),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
@@ -37,16 +37,16 @@ pub(super) async fn execute(
                 Ok(job) => run(engine, claimed, &record, job, cancelled).await,
                 Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
-            (Some(record), job.ok().map(|job| job.definition), ending)
+            (Some(record), job.ok(), ending)
         }
     };
     let took = start.elapsed();
-    log(claimed, record.as_ref(), &ending, took);
+    log(claimed, record.as_ref(), job, &ending, took);
     let finished = Finished {
         claim: claim.clone(),
         claimed,
         record: record.as_ref(),
-        definition,
+        definition: job.map(|job| job.definition),
     };
     Executed {
         tx: finish::transaction(engine, finished, &ending),
@@ -63,7 +63,7 @@ async fn run(
     cancelled: CancellationToken,
 ) -> Ending {
     let definition = job.definition;
-    tracing::debug!(jid = %record.jid(), class = record.class(), queue = &*claimed.queue, "start");
+    tracing::debug!(jid = %record.jid(), class = job.class(record), queue = &*claimed.queue, "start");
     let context = context(engine, claimed, record, &cancelled);
     let mut call = Call::new(
         record.args().clone(),
@@ -74,6 +74,7 @@ async fn run(
         call = call.of_active_job();
     }
     let execution = Execution {
+        class: job.class(record),
         record,
         context: &context,
     };
@@ -113,8 +114,17 @@ fn context(
     })
 }
 
-fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Duration) {
-    let (jid, class) = record.map_or(("", ""), |record| (record.jid().as_str(), record.class()));
+fn log(
+    claimed: &Claimed,
+    record: Option<&Record>,
+    job: Option<Resolved>,
+    ending: &Ending,
+    took: Duration,
+) {
+    let (jid, class) = record.map_or(("", ""), |record| {
+        let class = job.map_or(record.class(), |job| job.class(record));
+        (record.jid().as_str(), class)
+    });
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {

@@ -20,6 +20,17 @@ pub(crate) struct Resolved {
     pub(crate) is_active_job: bool,
 }
 
+impl Resolved {
+    /// The class that people know the job by: not ActiveJob's wrapper.
+    pub(crate) fn class<'a>(&self, record: &'a Record) -> &'a str {
+        if self.is_active_job {
+            self.definition.class
+        } else {
+            record.class()
+        }
+    }
+}
+
 /// A set of jobs that cannot be served together.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
