@@ -158,7 +158,7 @@ impl Future for Push {
     }
 }
 
-/// A bulk push: enqueues its jobs, in slices of 1,000, when it is awaited, and gives their ids.
+/// A bulk push: enqueues its jobs, in slices of 1,000 (or of 64 MiB of arguments), when it is awaited, and gives their ids.
 ///
 /// # Cancel safety
 /// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
