@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sancho::job::Timestamp;
 use sancho::store::{
-    Census, Due, Effect, Entry, Members, Owner, Page, PlaceName, QueueInfo, TimedSet,
+    Census, Due, Effect, Entry, Members, Order, Owner, Page, PlaceName, QueueInfo, TimedSet,
 };
 use sancho_tests::LEASE;
 use sancho_tests::effects::{head, release, tail, timed};
@@ -43,7 +43,10 @@ async fn page(
     cursor: u64,
     limit: usize,
 ) -> (Vec<Bytes>, Option<u64>) {
-    let Page { entries, next } = store.page(place, cursor, limit).await.unwrap();
+    let Page { entries, next } = store
+        .page(place, Order::Forward, cursor, limit)
+        .await
+        .unwrap();
     (
         entries.into_iter().map(|entry| entry.payload).collect(),
         next,
@@ -59,7 +62,7 @@ async fn a_queue_is_read_from_its_head(store: Fixture) {
         .apply(vec![tail("q", "2"), head("q", "1"), tail("q", "3")])
         .await;
     let page = store
-        .page(&PlaceName::Queue("q".into()), 0, 9)
+        .page(&PlaceName::Queue("q".into()), Order::Forward, 0, 9)
         .await
         .unwrap();
     let entry = |payload: &'static str| Entry {
@@ -80,7 +83,10 @@ async fn a_timed_set_is_read_from_its_earliest_entry(store: Fixture) {
     let effects =
         [(2, "b"), (1, "c"), (3, "a")].map(|(n, payload)| timed(set, seconds(&store, n), payload));
     store.apply(effects.into()).await;
-    let page = store.page(&PlaceName::Timed(set), 0, 9).await.unwrap();
+    let page = store
+        .page(&PlaceName::Timed(set), Order::Forward, 0, 9)
+        .await
+        .unwrap();
     let entry = |(n, payload): (u64, &'static str)| Entry {
         payload: payload.into(),
         at: Some(seconds(&store, n)),
@@ -181,7 +187,10 @@ async fn a_place_that_is_empty_has_one_empty_page(store: Fixture) {
         PlaceName::Queue("none".into()),
         PlaceName::Timed(TimedSet::Schedule),
     ] {
-        assert_eq!(store.page(&place, 0, 9).await.unwrap(), Page::default());
+        assert_eq!(
+            store.page(&place, Order::Forward, 0, 9).await.unwrap(),
+            Page::default()
+        );
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
-    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Inspect, Interest, Members,
-    Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store, TimedSet, TxResult,
-    Unavailable,
+    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Fields, Inspect, Interest,
+    Key, Members, Order, Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store,
+    TimedSet, TxResult, Unavailable,
 };
 use sancho::{Config, PushError, job};
 
@@ -114,8 +115,23 @@ impl Store for Faulty {
 }
 
 impl Inspect for Faulty {
-    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
-        self.inner.page(place, cursor, limit)
+    fn page<'a>(
+        &'a self,
+        place: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.inner.page(place, order, cursor, limit)
+    }
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.inner.scan(set, text, cursor, limit)
     }
     fn due(&self, set: TimedSet, now: job::Timestamp, limit: usize) -> Answer<'_, Due> {
         self.inner.due(set, now, limit)
@@ -126,8 +142,17 @@ impl Inspect for Faulty {
     fn census(&self) -> Answer<'_, Census> {
         self.inner.census()
     }
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
-        self.inner.counter(stat, day)
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
+        self.inner.counters(which)
+    }
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>> {
+        self.inner.values(keys)
+    }
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>> {
+        self.inner.fields(keys)
+    }
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
+        self.inner.list(key)
     }
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
         self.inner.members(set)

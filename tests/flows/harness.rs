@@ -7,7 +7,7 @@ use std::time::Duration;
 use sancho::Client;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
-use sancho::store::{Entry, PlaceName, Stat, Store, TestClock, TimedSet};
+use sancho::store::{Entry, Order, PlaceName, Stat, Store, TestClock, TimedSet};
 use sancho_tests::{Clock, Fixture, Kind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -105,7 +105,7 @@ impl Flow {
 
     pub(crate) async fn timed(&self, set: TimedSet) -> Vec<Entry> {
         self.store()
-            .page(&PlaceName::Timed(set), 0, 1_000)
+            .page(&PlaceName::Timed(set), Order::Forward, 0, 1_000)
             .await
             .unwrap()
             .entries
@@ -114,7 +114,7 @@ impl Flow {
     pub(crate) async fn queue(&self, name: &str) -> Vec<String> {
         let page = self
             .store()
-            .page(&PlaceName::Queue(name.into()), 0, 1_000)
+            .page(&PlaceName::Queue(name.into()), Order::Forward, 0, 1_000)
             .await
             .unwrap();
         page.entries
@@ -175,7 +175,10 @@ impl Flow {
 
 impl Running {
     pub(crate) fn start(builder: ServerBuilder) -> Self {
-        let server = builder.build().unwrap();
+        Self::run(builder.build().unwrap())
+    }
+
+    pub(crate) fn run(server: Server) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.run_until(async { _ = stopped.await }));
         Self {
@@ -184,8 +187,17 @@ impl Running {
         }
     }
 
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.begin_stop().ended().await;
+    }
+
+    pub(crate) fn begin_stop(mut self) -> Self {
         let _ = self.stop.take().unwrap().send(());
+        self
+    }
+
+    /// Waits for a server that stops.
+    pub(crate) async fn ended(self) {
         tokio::time::timeout(PATIENCE, self.task)
             .await
             .expect("the server did not stop")

@@ -7,6 +7,7 @@ mod enqueue;
 mod execute;
 mod faults;
 mod harness;
+mod presence;
 mod retry;
 mod start;
 mod stop;

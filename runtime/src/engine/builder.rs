@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Server;
 use super::config::EngineConfig;
 use super::middleware::{Chain, Middleware};
+use super::orders::Handle;
 use crate::client::{Client, Config};
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
@@ -84,6 +85,12 @@ impl ServerBuilder {
         self
     }
 
+    /// What others see this process called, beside its host and process id. Defaults to the program's name.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.config.tag = tag.into();
+        self
+    }
+
     /// How long the store takes this process for alive after its last renewal; it renews at a third of it. Its jobs start
     /// elsewhere that long, and a third more, after it died. Defaults to 12 s; at least 300 ms.
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -142,6 +149,7 @@ impl ServerBuilder {
         registry.check(&self.states).map_err(Error::jobs)?;
         let states = Arc::new(self.states);
         Ok(Server {
+            handle: Handle::default(),
             chosen: Chosen {
                 config,
                 client: self.client,

@@ -10,7 +10,7 @@ use super::finish::{self, Finished};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved};
+use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -41,13 +41,18 @@ pub(super) async fn execute(
         }
     };
     let took = start.elapsed();
-    log(claimed, record.as_ref(), job, &ending, took);
+    let class = record.as_ref().map(|record| match job {
+        Some(job) => job.class(record),
+        None => record.class(),
+    });
+    log(claimed, record.as_ref(), class, &ending, took);
     let finished = Finished {
         claim: claim.clone(),
         claimed,
         record: record.as_ref(),
         definition: job.map(|job| job.definition),
     };
+    engine.metrics.record(class, &ending, took);
     Executed {
         tx: finish::transaction(engine, finished, &ending),
         claim,
@@ -117,14 +122,12 @@ fn context(
 fn log(
     claimed: &Claimed,
     record: Option<&Record>,
-    job: Option<Resolved>,
+    class: Option<&str>,
     ending: &Ending,
     took: Duration,
 ) {
-    let (jid, class) = record.map_or(("", ""), |record| {
-        let class = job.map_or(record.class(), |job| job.class(record));
-        (record.jid().as_str(), class)
-    });
+    let jid = record.map_or("", |record| record.jid().as_str());
+    let class = class.unwrap_or_default();
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {
@@ -152,6 +155,7 @@ fn log(
 pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
+    pub(super) since: Timestamp,
     pub(super) cancelled: CancellationToken,
     pub(super) task: tokio::task::AbortHandle,
 }
@@ -181,6 +185,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
     Running {
         claim,
         claimed,
+        since: engine.clock.now(),
         cancelled,
         task,
     }

@@ -6,6 +6,7 @@
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`]) |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
+//! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`shutdown`] | says when to stop, and how long that may take |
 //!
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
@@ -19,13 +20,17 @@ mod fetch;
 mod finish;
 mod heartbeat;
 mod insist;
+mod metrics;
 mod middleware;
+mod orders;
 mod pace;
+mod presence;
 mod promote;
 mod recover;
 mod server;
 mod session;
 mod shutdown;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
 pub use middleware::{Execution, Middleware, Next};
+pub use orders::Handle;
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -45,8 +51,10 @@ use clock::Clock;
 use config::EngineConfig;
 use endings::Endings;
 use insist::Away;
+use metrics::Metrics;
 use middleware::Chain;
 use session::Session;
+use slots::Slots;
 
 /// What the duties share.
 #[derive(Debug)]
@@ -61,7 +69,10 @@ struct Engine {
     middleware: Chain,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
-    /// The jobs that run.
+    slots: Slots,
+    metrics: Metrics,
+    handle: Handle,
+    /// The tasks of the jobs that run.
     tasks: TaskTracker,
     /// Notified when the owner was evicted outside of a turn.
     evicted: Notify,

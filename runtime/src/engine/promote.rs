@@ -146,12 +146,12 @@ fn promotion(set: TimedSet, payload: &Bytes, now: Timestamp) -> Tx {
             },
         ),
     };
-    let contains = Guard::Contains(set, payload.clone());
+    let contains = Guard::Contains(set.into(), payload.clone());
     Tx::when(
         contains,
         vec![
             Effect::Put(payload_then, place),
-            Effect::Take(set, payload.clone()),
+            Effect::Take(set.into(), payload.clone()),
         ],
     )
 }

@@ -281,6 +281,7 @@ fn wake_for(key: &[u8], wake: &Wake) {
         b"paused" => wake.changed(InterestKind::Queues),
         b"schedule" | b"retry" | b"dead" => wake.changed(InterestKind::Timed),
         key if key.starts_with(b"queue:") => wake.changed(InterestKind::Queues),
+        key if key.ends_with(b"-signals") => wake.changed(InterestKind::Lists),
         _ => {}
     }
 }
@@ -288,6 +289,7 @@ fn wake_for(key: &[u8], wake: &Wake) {
 fn wake_all(wake: &Wake) {
     wake.changed(InterestKind::Queues);
     wake.changed(InterestKind::Timed);
+    wake.changed(InterestKind::Lists);
 }
 
 /// Takes up what a lost connection leaves behind: the new one is not tracked, and what happened meanwhile was not seen.

@@ -1,13 +1,16 @@
 //! From a batch to the keys and arguments of `commit.lua`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use fred::bytes::Bytes;
 use fred::types::Value;
 
 use super::keys::{Keys, day};
 use crate::job::Timestamp;
-use crate::store::{Batch, ClaimId, Effect, End, Guard, Members, Place, RECEIPT_TTL, Stat, Tx};
+use crate::store::{
+    Batch, ClaimId, Effect, End, Guard, Key, Members, Place, PlaceName, RECEIPT_TTL, Stat, Tx,
+};
 
 /// The keys and arguments of a script.
 #[derive(Debug, Default)]
@@ -133,11 +136,22 @@ impl Encoder<'_> {
                 self.claims = claims;
                 [text("h"), claims.into(), integer(token.as_number())]
             }
-            Guard::Contains(set, payload) => [
-                text("c"),
-                self.key(self.names.timed(*set), 'z').into(),
-                Value::Bytes(payload.clone()),
-            ],
+            Guard::Contains(place, payload) => {
+                let op = match place {
+                    PlaceName::Queue(_) => "p",
+                    PlaceName::Timed(_) => "c",
+                };
+                [
+                    text(op),
+                    self.place(place).into(),
+                    Value::Bytes(payload.clone()),
+                ]
+            }
+            Guard::Absent(key) => [text("a"), self.note(key, '?').into(), text("")],
+            Guard::AbsentField(key, field) => {
+                let key = self.note(key, 'h');
+                [text("e"), key.into(), field.to_string().into()]
+            }
         };
         self.args.extend(args);
     }
@@ -168,10 +182,14 @@ impl Encoder<'_> {
                     Value::Bytes(payload.clone()),
                 ]);
             }
-            Effect::Take(set, payload) => {
-                let key = self.key(self.names.timed(*set), 'z');
+            Effect::Take(place, payload) => {
+                let op = match place {
+                    PlaceName::Queue(_) => "y",
+                    PlaceName::Timed(_) => "x",
+                };
+                let key = self.place(place);
                 self.args
-                    .extend([text("x"), key.into(), Value::Bytes(payload.clone())]);
+                    .extend([text(op), key.into(), Value::Bytes(payload.clone())]);
             }
             Effect::Release(ClaimId { owner, token }) => {
                 let key = self.key(self.names.claims(owner), 'h');
@@ -197,9 +215,87 @@ impl Encoder<'_> {
                     integer(*keep),
                 ]);
             }
+            Effect::Clear(place) => {
+                let key = self.place(place);
+                self.args.extend([text("u"), key.into()]);
+            }
+            Effect::Unset(key) => {
+                let key = self.note(key, '?');
+                self.args.extend([text("u"), key.into()]);
+            }
+            Effect::Set { .. }
+            | Effect::SetFields { .. }
+            | Effect::AddFields { .. }
+            | Effect::Observe { .. }
+            | Effect::Append { .. }
+            | Effect::Strike { .. } => self.keep(effect),
             // Summed over the batch: see `profile`.
             Effect::Count(..) => {}
         }
+    }
+
+    /// What is kept beside the jobs.
+    fn keep(&mut self, effect: &Effect) {
+        let several = |op, key: i64, ttl: Option<Duration>, n: usize| {
+            [text(op), key.into(), millis(ttl), size(n)]
+        };
+        match effect {
+            Effect::Set { key, value, ttl } => {
+                let key = self.note(key, 's');
+                let value = Value::Bytes(value.clone());
+                self.args
+                    .extend([text("s"), key.into(), millis(*ttl), value]);
+            }
+            Effect::SetFields { key, fields, ttl } => {
+                let key = self.note(key, 'h');
+                self.args.extend(several("f", key, *ttl, fields.len()));
+                for (field, value) in fields {
+                    self.args
+                        .extend([field.to_string().into(), Value::Bytes(value.clone())]);
+                }
+            }
+            Effect::AddFields { key, fields, ttl } => {
+                let key = self.note(key, 'h');
+                self.args
+                    .extend(several("i", key, Some(*ttl), fields.len()));
+                for (field, n) in fields {
+                    self.args.extend([field.to_string().into(), integer(*n)]);
+                }
+            }
+            Effect::Observe { key, counts, ttl } => {
+                let key = self.note(key, 's');
+                self.args
+                    .extend(several("b", key, Some(*ttl), counts.len()));
+                for (bucket, n) in counts {
+                    self.args
+                        .extend([integer((*bucket).into()), integer((*n).into())]);
+                }
+            }
+            Effect::Append { key, item, ttl } => {
+                let key = self.note(key, 'l');
+                let item = Value::Bytes(item.clone());
+                self.args
+                    .extend([text("q"), key.into(), millis(Some(*ttl)), item]);
+            }
+            Effect::Strike { key, item } => {
+                let key = self.note(key, 'l');
+                self.args
+                    .extend([text("y"), key.into(), Value::Bytes(item.clone())]);
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&mut self, place: &PlaceName) -> i64 {
+        let kind = match place {
+            PlaceName::Queue(_) => 'l',
+            PlaceName::Timed(_) => 'z',
+        };
+        self.key(self.names.place(place), kind)
+    }
+
+    fn note(&mut self, key: &Key, kind: char) -> i64 {
+        self.key(self.names.note(key), kind)
     }
 
     /// The number of the profile with the counts of these effects; 0 where there are none.
@@ -228,13 +324,24 @@ impl Encoder<'_> {
     /// The number of a key, from 1.
     fn key(&mut self, key: Bytes, kind: char) -> i64 {
         if let Some(index) = self.index.get(&key) {
-            return *index;
+            let index = *index;
+            self.learn(index, kind);
+            return index;
         }
         self.keys.push(key.clone());
         self.types.push(kind);
         let index = i64::try_from(self.keys.len()).unwrap_or(i64::MAX);
         self.index.insert(key, index);
         index
+    }
+
+    /// What a key holds may be told after it was named as one that may hold anything.
+    fn learn(&mut self, index: i64, kind: char) {
+        let at = usize::try_from(index - 1).unwrap_or(0);
+        if kind != '?' && self.types.as_bytes().get(at) == Some(&b'?') {
+            self.types
+                .replace_range(at..=at, kind.encode_utf8(&mut [0; 4]));
+        }
     }
 
     fn finish(mut self, seq: u64, given_time: Value) -> Encoded {
@@ -274,6 +381,13 @@ fn text(text: &'static str) -> Value {
 
 fn integer(n: u64) -> Value {
     Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds; empty where there are none.
+fn millis(ttl: Option<Duration>) -> Value {
+    ttl.map_or(text(""), |ttl| {
+        Value::Integer(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+    })
 }
 
 fn size(n: usize) -> Value {

@@ -36,6 +36,8 @@ const TAKE_OVER: &str = concat!(
     include_str!("lua/take_over.lua")
 );
 
+const LOOK: &str = include_str!("lua/look.lua");
+
 /// A script.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Script {
@@ -48,14 +50,16 @@ pub(super) enum Script {
     Turn,
     Renew,
     TakeOver,
+    Look,
 }
 
-const ALL: [(Script, &str); 5] = [
+const ALL: [(Script, &str); 6] = [
     (Script::Commit, COMMIT),
     (Script::Claim, CLAIM),
     (Script::Turn, TURN),
     (Script::Renew, RENEW),
     (Script::TakeOver, TAKE_OVER),
+    (Script::Look, LOOK),
 ];
 
 /// The scripts as the server knows them.

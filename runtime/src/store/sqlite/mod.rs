@@ -6,6 +6,7 @@
 mod claim;
 mod commit;
 mod inspect;
+mod notes;
 mod open;
 mod owner;
 mod tables;

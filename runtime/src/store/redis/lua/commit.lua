@@ -2,15 +2,17 @@
 --
 -- commit(k, a): the keys stand in KEYS after k, the arguments in ARGV after a.
 --   KEYS  every key of the batch once; the first is the lane's receipt
---   ARGV  types (a letter a key: l list, z zset, t set, h hash, s string), seq, receipt's ms to live,
+--   ARGV  types (a letter a key: l list, z zset, t set, h hash, s string, ? any), seq, receipt's ms to live,
 --         key of claims that the batch ends (0: none), number of profiles, number of groups, the time in microseconds that
 --         receipts go by ('': they expire in Redis),
 --         profiles: number of counts, then (total key, day key, n) each
 --         groups:   'G' claims key, profile, number of tokens, tokens...    each Holds + Release + counts
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
---                       h key token | c key payload                                              guards
+--                       h key token | c key payload | p key payload | a key '' | e key field           guards
 --                       l key payload queues name | r (the same) | z key score payload | x key payload
---                       d key token | j key member | k key member | t key before keep            effects
+--                       y key payload | d key token | j key member | k key member | t key before keep
+--                       u key | s key ms value | q key ms item
+--                       f key ms n (field value)... | i key ms n (field n)... | b key ms n (bucket n)...   effects
 --   result  'STALE', or a word a run of results: A<how many>, R<index of the guard>, F<error>
 --
 -- Redis does not roll back. So every key's type is looked at before, and where an effect is refused all the same (out of
@@ -18,8 +20,23 @@
 -- is then left over stands twice, which is better than nowhere.
 
 local FIVE_YEARS = 157680000
-local ARITY = { h = 2, c = 2, l = 4, r = 4, z = 3, x = 2, d = 2, j = 2, k = 2, t = 3 }
+local ARITY = {
+  h = 2, c = 2, p = 2, a = 2, e = 2,
+  l = 4, r = 4, z = 3, x = 2, y = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
+}
+-- Those that have pairs behind their arguments.
+local PAIRS = { f = true, i = true, b = true }
 local TYPES = { l = 'list', z = 'zset', t = 'set', h = 'hash', s = 'string' }
+
+-- How many pairs go into one command: a table that is too long cannot be unpacked.
+local MOST_PAIRS = 1000
+
+-- The position after an operation.
+local function following(p)
+  local after = p + 1 + ARITY[ARGV[p]]
+  if PAIRS[ARGV[p]] then after = after + 2 * tonumber(ARGV[p + 3]) end
+  return after
+end
 
 local function commit(k, a)
   local function key(n) return KEYS[k + tonumber(ARGV[n])] end
@@ -40,7 +57,7 @@ local function commit(k, a)
     local found = redis.pcall('TYPE', KEYS[k + i])
     if found.err then
       wrong[tostring(i)] = found.err
-    elseif found.ok ~= 'none' and found.ok ~= TYPES[ARGV[a + 1]:sub(i, i)] then
+    elseif found.ok ~= 'none' and found.ok ~= (TYPES[ARGV[a + 1]:sub(i, i)] or found.ok) then
       wrong[tostring(i)] = 'WRONGTYPE the key ' .. KEYS[k + i] .. ' holds a ' .. found.ok
     end
   end
@@ -62,13 +79,29 @@ local function commit(k, a)
   local function failed(why) result('F' .. why:gsub('%c', ' ')) end
 
   local joined = {}
+  -- The queue's name comes first: a queue that nobody knows of would be slept past by who lists them.
   local function push(command, p)
-    local done = redis.pcall(command, key(p + 1), ARGV[p + 2])
-    if not failure(done) and not joined[ARGV[p + 4]] then
+    if not joined[ARGV[p + 4]] then
+      local done = redis.pcall('SADD', key(p + 3), ARGV[p + 4])
+      if failure(done) then return done end
       joined[ARGV[p + 4]] = true
-      redis.pcall('SADD', key(p + 3), ARGV[p + 4])
     end
-    return done
+    return redis.pcall(command, key(p + 1), ARGV[p + 2])
+  end
+
+  -- Keeps a key for so many milliseconds more, where that is said.
+  local function keep(p, done)
+    if failure(done) or ARGV[p + 2] == '' then return done end
+    return redis.pcall('PEXPIRE', key(p + 1), ARGV[p + 2])
+  end
+
+  -- Calls `each` with the pairs of an operation, some at a time.
+  local function in_pairs(p, each)
+    local first, last = p + 4, following(p) - 1
+    for from = first, last, 2 * MOST_PAIRS do
+      local done = each(unpack(ARGV, from, math.min(from + 2 * MOST_PAIRS - 1, last)))
+      if failure(done) then return done end
+    end
   end
 
   local effects = {
@@ -76,9 +109,11 @@ local function commit(k, a)
     r = function(p) return push('RPUSH', p) end,
     z = function(p) return redis.pcall('ZADD', key(p + 1), ARGV[p + 2], ARGV[p + 3]) end,
     x = function(p) return redis.pcall('ZREM', key(p + 1), ARGV[p + 2]) end,
+    y = function(p) return redis.pcall('LREM', key(p + 1), -1, ARGV[p + 2]) end,
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
     k = function(p)
+      -- Another transaction of the batch may push to a queue that this one forgets.
       joined = {}
       return redis.pcall('SREM', key(p + 1), ARGV[p + 2])
     end,
@@ -90,6 +125,31 @@ local function commit(k, a)
       local over = size - tonumber(ARGV[p + 3])
       if over > 0 then return redis.pcall('ZREMRANGEBYRANK', key(p + 1), 0, over - 1) end
       return done
+    end,
+    u = function(p) return redis.pcall('UNLINK', key(p + 1)) end,
+    s = function(p)
+      if ARGV[p + 2] == '' then return redis.pcall('SET', key(p + 1), ARGV[p + 3]) end
+      return redis.pcall('SET', key(p + 1), ARGV[p + 3], 'PX', ARGV[p + 2])
+    end,
+    q = function(p) return keep(p, redis.pcall('LPUSH', key(p + 1), ARGV[p + 3])) end,
+    f = function(p)
+      return keep(p, in_pairs(p, function(...) return redis.pcall('HSET', key(p + 1), ...) end))
+    end,
+    i = function(p)
+      for i = p + 4, following(p) - 1, 2 do
+        local done = redis.pcall('HINCRBY', key(p + 1), ARGV[i], ARGV[i + 1])
+        if failure(done) then return done end
+      end
+      return keep(p)
+    end,
+    b = function(p)
+      for i = p + 4, following(p) - 1, 2 do
+        local done = redis.pcall(
+          'BITFIELD', key(p + 1), 'OVERFLOW', 'SAT', 'INCRBY', 'u16', '#' .. ARGV[i], ARGV[i + 1]
+        )
+        if failure(done) then return done end
+      end
+      return keep(p)
     end,
   }
 
@@ -103,7 +163,23 @@ local function commit(k, a)
 
   -- 1 where a guard holds, else 0, or an error.
   local function holds(p)
-    if ARGV[p] == 'h' then return redis.pcall('HEXISTS', key(p + 1), ARGV[p + 2]) end
+    local op = ARGV[p]
+    if op == 'h' then return redis.pcall('HEXISTS', key(p + 1), ARGV[p + 2]) end
+    if op == 'a' or op == 'e' then
+      local found
+      if op == 'a' then
+        found = redis.pcall('EXISTS', key(p + 1))
+      else
+        found = redis.pcall('HEXISTS', key(p + 1), ARGV[p + 2])
+      end
+      if failure(found) then return found end
+      return 1 - found
+    end
+    if op == 'p' then
+      local at = redis.pcall('LPOS', key(p + 1), ARGV[p + 2])
+      if failure(at) then return at end
+      return at and 1 or 0
+    end
     local score = redis.pcall('ZSCORE', key(p + 1), ARGV[p + 2])
     if failure(score) then return score end
     return score and 1 or 0
@@ -115,7 +191,7 @@ local function commit(k, a)
     for i = 1, count do
       local op = ARGV[p]
       local answer = effects[op](p)
-      local upkeep = i > 1 and (op == 'k' or op == 't')
+      local upkeep = i > 1 and (op == 'k' or op == 't' or op == 'u')
       if failure(answer) and not let_go and not upkeep then
         for n = #done, 1, -1 do
           local back = undo[ARGV[done[n][1]]]
@@ -124,8 +200,8 @@ local function commit(k, a)
         return answer.err
       end
       if count > 1 then done[i] = { p, answer } end
-      let_go = let_go or op == 'x' or op == 'd'
-      p = p + 1 + ARITY[op]
+      let_go = let_go or op == 'x' or op == 'y' or op == 'd'
+      p = following(p)
     end
   end
 
@@ -135,7 +211,7 @@ local function commit(k, a)
     for _ = 1, n do
       local op = ARGV[p]
       bad = bad or wrong[ARGV[p + 1]] or ((op == 'l' or op == 'r') and wrong[ARGV[p + 3]])
-      p = p + 1 + ARITY[op]
+      p = following(p)
     end
     return p, bad
   end
@@ -155,7 +231,7 @@ local function commit(k, a)
       local held = holds(at)
       if failure(held) then failed(held.err) return after end
       if held == 0 then refused = i - 1 break end
-      at = at + 1 + ARITY[ARGV[at]]
+      at = following(at)
     end
     local first, count, bad = thens, sizes[2], bad_then
     if refused then first, count, bad, profile = otherwises, sizes[3], bad_otherwise, other end
