@@ -23,6 +23,13 @@ struct Default {
     clients: HashMap<Id, Arc<OnceCell<Client>>>,
 }
 
+impl Default {
+    /// The client of this runtime, if it is there.
+    fn of(&self, runtime: &Handle) -> Option<Client> {
+        self.clients.get(&runtime.id())?.get().cloned()
+    }
+}
+
 /// Configures the default client and connects it, so that a mistake shows at the start instead of at the first push.
 /// Without it the default client is made from the environment ([`Config::new`]) at the first push.
 ///
@@ -50,6 +57,11 @@ async fn connect(config: Option<Config>) -> Result<Client> {
     let handle = Handle::try_current().map_err(|_| {
         Error::config("a job is pushed on a tokio runtime: await this inside of one")
     })?;
+    if config.is_none()
+        && let Some(client) = lock(&DEFAULT).of(&handle)
+    {
+        return Ok(client);
+    }
     let connecting = Connecting::begin(&DEFAULT, &handle, config)?;
     connecting
         .cell
@@ -116,7 +128,7 @@ pub(crate) fn surroundings() -> Surroundings {
     let default = lock(&DEFAULT);
     let current = Handle::try_current()
         .ok()
-        .and_then(|handle| default.clients.get(&handle.id())?.get().cloned());
+        .and_then(|handle| default.of(&handle));
     match (current, &default.config) {
         (Some(client), _) => client.surroundings().clone(),
         (None, Some(config)) => config.surroundings.clone(),
