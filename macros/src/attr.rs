@@ -36,7 +36,7 @@ pub(crate) enum Retry {
 #[derive(Clone, Copy)]
 pub(crate) enum Backtrace {
     None,
-    Full,
+    All,
     Lines(u32),
 }
 
@@ -245,7 +245,7 @@ fn dead(value: ParseStream<'_>) -> Result<bool> {
 fn backtrace(value: ParseStream<'_>) -> Result<Backtrace> {
     const HOW: &str = "write `backtrace = 20` (lines), `backtrace = true` or `backtrace = false`";
     match literal(value, HOW)? {
-        Lit::Bool(backtrace) if backtrace.value => Ok(Backtrace::Full),
+        Lit::Bool(backtrace) if backtrace.value => Ok(Backtrace::All),
         Lit::Bool(_) => Ok(Backtrace::None),
         Lit::Int(lines) => integer(&lines).map(Backtrace::Lines),
         other => Err(Error::new(other.span(), HOW)),

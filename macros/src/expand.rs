@@ -85,7 +85,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     let dead = option(options.dead);
     let backtrace = option(options.backtrace.map(|backtrace| match backtrace {
         Backtrace::None => quote!(__P::Backtrace::None),
-        Backtrace::Full => quote!(__P::Backtrace::Full),
+        Backtrace::All => quote!(__P::Backtrace::All),
         Backtrace::Lines(lines) => quote!(__P::Backtrace::Lines(#lines)),
     }));
     let args = arguments(parameters).enumerate().map(|(index, argument)| {

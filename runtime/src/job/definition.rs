@@ -78,7 +78,7 @@ pub enum Backtrace {
     /// `false`: nothing.
     None,
     /// `true`: all of it.
-    Full,
+    All,
     /// So many lines.
     Lines(u32),
 }
@@ -91,7 +91,7 @@ impl From<u32> for Backtrace {
 
 impl From<bool> for Backtrace {
     fn from(backtrace: bool) -> Self {
-        if backtrace { Self::Full } else { Self::None }
+        if backtrace { Self::All } else { Self::None }
     }
 }
 

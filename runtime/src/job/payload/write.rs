@@ -199,7 +199,7 @@ impl NewJob {
         let _ = match self.backtrace {
             None => Ok(()),
             Some(Backtrace::None) => write!(out, ",\"backtrace\":false"),
-            Some(Backtrace::Full) => write!(out, ",\"backtrace\":true"),
+            Some(Backtrace::All) => write!(out, ",\"backtrace\":true"),
             Some(Backtrace::Lines(lines)) => write!(out, ",\"backtrace\":{lines}"),
         };
         if let Some(dead) = self.dead {
@@ -313,7 +313,7 @@ mod tests {
             retry: Retry::Never,
             queue: "critical".into(),
             tags: vec!["a".into(), "b\"".into()],
-            backtrace: Some(Backtrace::Full),
+            backtrace: Some(Backtrace::All),
             dead: Some(false),
             retry_for: Some(Duration::from_millis(3_600_900)),
             retry_queue: Some("slow".into()),
