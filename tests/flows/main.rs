@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod active_job;
+mod by_class;
 mod enqueue;
 mod execute;
 mod faults;
