@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod active_job;
 mod bad_input;
+mod by_class;
 mod death;
 mod enqueue;
 mod execute;
