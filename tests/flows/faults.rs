@@ -191,6 +191,11 @@ async fn the_engine_outlives_a_store_that_is_away_and_answers_that_are_lost() {
     let (flow, faults) = faulty();
     let (server, mut seen) = flow.server();
     let running = Running::start(server.only::<reports>());
+    // A store that is away when a server starts is another thing.
+    flow.until("the server has started", || async {
+        !flow.store().owners().await.unwrap().is_empty()
+    })
+    .await;
     for round in 0..4 {
         reports::set()
             .client(&flow.client)
