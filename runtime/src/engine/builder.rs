@@ -127,9 +127,11 @@ impl ServerBuilder {
     }
 
     /// The version of Sidekiq beside us, which decides how what is written looks: the times in payloads, and how this process
-    /// shows itself. All versions are read. Defaults to 8.
+    /// shows itself. All versions are read. Defaults to what the [`client`](Self::client) writes for, which is 8 if nobody said
+    /// otherwise.
     pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
         self.wire = Some(wire);
+        self.client_config = self.client_config.sidekiq_wire(wire);
         self
     }
 
@@ -183,7 +185,8 @@ impl ServerBuilder {
     /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
     pub fn build(self) -> Result<Server> {
         let mut config = checked(self.config)?;
-        config.wire = self.wire.unwrap_or_default();
+        let of_client = || self.client.as_ref().map(Client::wire);
+        config.wire = self.wire.or_else(of_client).unwrap_or_default();
         let linked = crate::__private::JOBS
             .iter()
             .copied()
