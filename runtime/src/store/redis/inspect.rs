@@ -400,8 +400,11 @@ fn entry((payload, score): (Bytes, f64)) -> Entry {
     }
 }
 
-/// A pattern for what contains this text.
+/// A pattern for what contains this text. Of these only `*` fits an entry of no bytes.
 fn containing(text: &str) -> String {
+    if text.is_empty() {
+        return "*".into();
+    }
     let mut pattern = String::from("*");
     for part in text.chars() {
         if matches!(part, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
