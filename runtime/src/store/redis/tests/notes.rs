@@ -293,9 +293,13 @@ async fn an_answer_that_looks_like_a_message_is_still_an_answer() {
     let server = Server::start();
     for first in WORDS {
         for count in 1..=4 {
-            let all = [first, "message", "b", "c", "d"];
-            server.run(&["FLUSHALL"]);
-            looks_like_a_message(&Worker::new(&server).await, &all[..=count]).await;
+            let mut words = [first, "message", "b", "c", "d"][..=count].to_vec();
+            // A list is read from one end or the other.
+            for _ in 0..2 {
+                server.run(&["FLUSHALL"]);
+                looks_like_a_message(&Worker::new(&server).await, &words).await;
+                words.reverse();
+            }
         }
     }
 }
