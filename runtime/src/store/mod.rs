@@ -23,6 +23,7 @@ use crate::job::Timestamp;
 pub mod histogram;
 pub mod keys;
 pub mod memory;
+mod number;
 pub mod redis;
 pub mod sqlite;
 pub mod tx;

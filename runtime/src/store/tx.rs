@@ -92,7 +92,7 @@ pub enum Effect {
         /// How long the whole hash is kept from now on; `None` leaves that as it is.
         ttl: Option<Duration>,
     },
-    /// Adds to these fields of a hash, which are numbers.
+    /// Adds to these fields of a hash, which are numbers: one that is none counts as 0, and each stops at 2^63 - 1.
     AddFields {
         /// The key of the hash.
         key: Key,

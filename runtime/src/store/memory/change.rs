@@ -13,6 +13,7 @@ use crate::store::{
 impl Data {
     pub(super) fn commit(&mut self, batch: &Batch, now: Timestamp, wake: &Wake) -> Commit {
         self.receipts.retain(|_, receipt| receipt.expires > now);
+        self.notes.purge(now);
         match self.receipts.get(&batch.lane) {
             Some(receipt) if receipt.seq == batch.seq => {
                 return Commit::Done(receipt.results.clone());

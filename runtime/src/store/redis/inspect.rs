@@ -1,6 +1,7 @@
 //! Looking: plain reads, over the tracked connection.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use fred::bytes::Bytes;
 use fred::clients::{Client, Pipeline};
@@ -112,12 +113,6 @@ impl Inspect for RedisStore {
         limit: usize,
     ) -> Answer<'a, Page> {
         Box::pin(async move {
-            if limit == 0 {
-                return Ok(Page {
-                    entries: Vec::new(),
-                    next: Some(cursor),
-                });
-            }
             // One more than is asked for: whether there is a next page.
             let (first, count) = (signed(cursor), signed(limit as u64));
             let last = first.saturating_add(count);
@@ -248,15 +243,20 @@ impl Inspect for RedisStore {
 
     fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
         Box::pin(async move {
-            if which.is_empty() {
-                return Ok(Vec::new());
-            }
-            let keys: Vec<_> = which
-                .iter()
-                .map(|(stat, day)| self.keys.counter(*stat, *day))
-                .collect();
-            let counts: Vec<Option<u64>> = self.look(self.client.mget(keys)).await?;
-            Ok(counts.into_iter().map(Option::unwrap_or_default).collect())
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for (stat, day) in which {
+                    let () = pipeline.get(self.keys.counter(*stat, *day)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let count = |answer| Ok(self.read(Some(answer))?.unwrap_or(0));
+            self.answers(&pipeline)
+                .await?
+                .into_iter()
+                .map(count)
+                .collect()
         })
     }
 
@@ -304,7 +304,13 @@ impl Inspect for RedisStore {
 
     fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
         Box::pin(async move {
-            let mut items = self.range(self.keys.note(key), 0, -1).await?;
+            let key = self.keys.note(key);
+            // Before the look, so that no change after it is taken for that of another key.
+            self.lists
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.clone());
+            let mut items = self.range(key, 0, -1).await?;
             items.reverse();
             Ok(items)
         })
@@ -394,8 +400,11 @@ fn entry((payload, score): (Bytes, f64)) -> Entry {
     }
 }
 
-/// A pattern for what contains this text.
+/// A pattern for what contains this text. Of these only `*` fits an entry of no bytes.
 fn containing(text: &str) -> String {
+    if text.is_empty() {
+        return "*".into();
+    }
     let mut pattern = String::from("*");
     for part in text.chars() {
         if matches!(part, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {

@@ -14,11 +14,13 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
@@ -36,6 +38,9 @@ use encode::Encoded;
 use keys::Keys;
 use scripts::{Script, Scripts};
 
+/// The keys of the lists that were asked for, which are few: only a change of one of these wakes who waits for lists.
+type Lists = Mutex<HashSet<Bytes>>;
+
 /// A store in Redis.
 pub struct RedisStore {
     client: Client,
@@ -44,6 +49,7 @@ pub struct RedisStore {
     keys: Keys,
     scripts: Scripts,
     wake: Arc<Wake>,
+    lists: Arc<Lists>,
     clock: Option<TestClock>,
     /// How far the server's clock is ahead of this host's, in microseconds.
     offset: AtomicI64,
