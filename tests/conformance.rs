@@ -49,6 +49,7 @@ macro_rules! store_conformance {
 mod claims;
 mod holes;
 mod inspecting;
+mod notes;
 mod owners;
 mod queues;
 mod repeats;

@@ -7,20 +7,22 @@ use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sancho::job::Timestamp;
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
-    Batch, Census, Claim, ClaimId, ClaimRequest, Claimed, Commit, Due, Effect, Entry, Guard, Lane,
-    Members, Owner, OwnerInfo, Place, PlaceName, Registration, Renewed, Source, Stat, Store,
-    TimedSet, Token, Tx,
+    Batch, Census, Claim, ClaimId, ClaimRequest, Claimed, Commit, Due, Effect, Entry, Fields,
+    Guard, Key, Lane, Members, Order, Owner, OwnerInfo, Place, PlaceName, Registration, Renewed,
+    Source, Stat, Store, TimedSet, Token, Tx,
 };
 use sancho_tests::{Clock, Fixture, Kind};
 
 use self::program::{
-    BatchPlan, ClaimPlan, EffectsPlan, GuardPlan, Op, PutPlan, RequestPlan, TxPlan, op, payload_of,
+    BatchPlan, ClaimPlan, EffectsPlan, GuardPlan, NOTES, Op, PutPlan, RequestPlan, TxPlan, op,
+    payload_of,
 };
 
 mod program;
@@ -95,6 +97,10 @@ struct Dump {
     claims: Vec<(Owner, Vec<Claimed>)>,
     members: Vec<(Members, Vec<String>)>,
     counters: Vec<(Stat, u64, u64)>,
+    scanned: Vec<Entry>,
+    values: Vec<Option<Bytes>>,
+    fields: Vec<Fields>,
+    list: Vec<Bytes>,
 }
 
 impl World {
@@ -213,7 +219,10 @@ impl World {
         for guard in &plan.when {
             when.push(match guard {
                 GuardPlan::Holds(claim) => Guard::Holds(self.claim(*claim).await),
-                GuardPlan::Contains(set, payload) => Guard::Contains(*set, payload_of(*payload)),
+                GuardPlan::Contains(place, payload) => {
+                    Guard::Contains(place.clone(), payload_of(*payload))
+                }
+                GuardPlan::Kept(guard) => guard.clone(),
             });
         }
         let (then, otherwise) = (
@@ -254,7 +263,7 @@ impl World {
         effects.extend(
             plan.takes
                 .iter()
-                .map(|(set, payload)| Effect::Take(*set, payload_of(*payload))),
+                .map(|(place, payload)| Effect::Take(place.clone(), payload_of(*payload))),
         );
         for claim in &plan.releases {
             effects.push(Effect::Release(self.claim(*claim).await));
@@ -265,6 +274,7 @@ impl World {
             before: seconds(now, *before),
             keep: *keep,
         }));
+        effects.extend(plan.notes.iter().cloned());
         effects.extend(plan.counts.iter().map(|(stat, n)| Effect::Count(*stat, *n)));
         effects
     }
@@ -290,7 +300,7 @@ impl World {
             let mut entries = Vec::new();
             let mut cursor = Some(0);
             while let Some(from) = cursor {
-                let page = ask(store.page(&place, from, 3)).await;
+                let page = ask(store.page(&place, Order::Forward, from, 3)).await;
                 entries.extend(page.entries);
                 cursor = page.next;
             }
@@ -305,7 +315,7 @@ impl World {
             claims.push((owner.clone(), ask(store.claims(owner, 99)).await));
         }
         let mut members = Vec::new();
-        for set in [Members::Queues, Members::Paused] {
+        for set in Members::ALL {
             members.push((set, ask(store.members(set)).await));
         }
         let mut counters = Vec::new();
@@ -313,6 +323,16 @@ impl World {
             let today = ask(store.counter(stat, Some("2026-11-24"))).await;
             counters.push((stat, ask(store.counter(stat, None)).await, today));
         }
+        let mut scanned = Vec::new();
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            let page = ask(store.scan(TimedSet::Retry, "1", from, 2)).await;
+            scanned.extend(page.entries);
+            cursor = page.next;
+        }
+        scanned.sort_by(|a, b| (a.at, &a.payload).cmp(&(b.at, &b.payload)));
+        let keys = NOTES.map(Key::from);
+        let [text, hash, numbers, histogram, list] = &keys;
         let census = ask(store.census()).await;
         let owners = ask(store.owners()).await;
         Dump {
@@ -323,6 +343,10 @@ impl World {
             claims,
             members,
             counters,
+            scanned,
+            values: ask(store.values(&[text.clone(), histogram.clone()])).await,
+            fields: ask(store.fields(&[hash.clone(), numbers.clone()])).await,
+            list: ask(store.list(list)).await,
         }
     }
 }

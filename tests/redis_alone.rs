@@ -11,8 +11,8 @@ use fred::types::config::Config;
 use fred::types::{CustomCommand, Value};
 use sancho::store::redis::{RedisOptions, RedisStore};
 use sancho::store::{
-    Batch, Claim, ClaimId, ClaimRequest, Commit, Effect, End, Guard, Interest, Lane, Owner, Place,
-    PlaceName, Registration, Source, Stat, Store, TimedSet, Tx, TxResult,
+    Batch, Claim, ClaimId, ClaimRequest, Commit, Effect, End, Guard, Interest, Lane, Order, Owner,
+    Place, PlaceName, Registration, Source, Stat, Store, TimedSet, Tx, TxResult,
 };
 use sancho_tests::RedisServer;
 
@@ -253,7 +253,7 @@ async fn a06_without_memory_pushes_are_refused_and_ends_are_taken() {
     assert_eq!(bed.commit(vec![push("a", "4")]).await, [TxResult::Applied]);
     let page = bed
         .store
-        .page(&PlaceName::Queue("a".into()), 0, 10)
+        .page(&PlaceName::Queue("a".into()), Order::Forward, 0, 10)
         .await
         .unwrap();
     assert_eq!(
@@ -494,7 +494,7 @@ async fn a07_a_command_whose_answer_was_lost_is_repeated_by_us_alone() {
     assert!(!error.is_unsent(), "{error}");
     let length = async || {
         bed.store
-            .page(&PlaceName::Queue("a".into()), 0, 9)
+            .page(&PlaceName::Queue("a".into()), Order::Forward, 0, 9)
             .await
             .unwrap()
             .entries

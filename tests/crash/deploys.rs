@@ -11,7 +11,7 @@ use crate::report::{row, setting};
 use crate::site::{Process, Site, job};
 
 const PROCESSES: usize = 3;
-const CONCURRENCY: usize = 5;
+const CONCURRENCY: usize = 10;
 const TIMEOUT: &str = "2";
 
 on_both_stores! {

@@ -131,7 +131,7 @@ struct Look {
 
 impl Look {
     fn at(process: &Process) -> Self {
-        let status = fs::read_to_string(format!("/proc/{}/status", process.id)).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap();
         let field = |name: &str| {
             let line = status
                 .lines()
@@ -139,7 +139,7 @@ impl Look {
                 .unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
-        let files = fs::read_dir(format!("/proc/{}/fd", process.id)).unwrap();
+        let files = fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap();
         Self {
             memory: field("VmRSS:"),
             threads: field("Threads:"),

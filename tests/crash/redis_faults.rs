@@ -61,7 +61,7 @@ impl Scene {
         std::fs::write(self.site.path("gate"), "").unwrap();
         let pushes: Vec<_> = (self.next..self.next + PUSHED)
             .map(|n| {
-                let mut push = self.client.push(job("Fast", [n]));
+                let mut push = self.client.push_job(job("Fast", [n]));
                 tokio::spawn(async move { (n, (&mut push).await, push) })
             })
             .collect();
@@ -97,7 +97,7 @@ impl Scene {
         }
         let n = self.next;
         let pushed = async {
-            while self.client.push(job("Fast", [n])).await.is_err() {
+            while self.client.push_job(job("Fast", [n])).await.is_err() {
                 sleep(Duration::from_millis(50)).await;
             }
         };

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::ledger::{Ledger, What};
 
 /// How long anything may take that has no promised deadline: the machine may be busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Registers a test for both stores that processes can share.
 macro_rules! on_both_stores {
@@ -113,7 +114,7 @@ impl Site {
     pub(crate) async fn push(&self, jobs: impl IntoIterator<Item = NewJob>) {
         let mut pushes = JoinSet::new();
         for job in jobs {
-            pushes.spawn(self.client.push(job));
+            pushes.spawn(self.client.push_job(job));
         }
         while let Some(push) = pushes.join_next().await {
             push.unwrap().expect("the store takes a push");
@@ -127,9 +128,11 @@ impl Site {
     /// Waits until nothing waits and nothing runs.
     pub(crate) async fn until_idle(&self) -> Stats {
         self.until("all jobs have ended", || async {
-            // The store may be away just now.
+            // The store may be away just now; and a job that moves amid a look may be in neither of its places then, but is in
+            // one of them at the next look.
+            let first = api::stats(&self.client).await.ok()?;
             let stats = api::stats(&self.client).await.ok()?;
-            stats.is_idle().then_some(stats)
+            (first == stats && stats.is_idle()).then_some(stats)
         })
         .await
     }
@@ -257,10 +260,13 @@ impl Setup<'_> {
     pub(crate) fn start(self) -> Process {
         let worker = env!("CARGO_BIN_EXE_crash-worker").to_owned();
         let mut words = self.under.into_iter().chain([worker]).chain(self.arguments);
-        let name = format!("{:016x}.log", fastrand::u64(..));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let id = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{id}.log");
         let stderr = File::create(self.site.path(&name)).unwrap();
         let mut child = Command::new(words.next().unwrap())
             .args(words)
+            .env("CRASH_ID", id.to_string())
             .env("CRASH_STORE", self.url)
             .env("CRASH_LOG", self.site.path("log"))
             // The test's own setting.
@@ -273,7 +279,8 @@ impl Setup<'_> {
             .spawn()
             .unwrap();
         Process {
-            id: child.id().unwrap(),
+            id,
+            pid: child.id().unwrap(),
             // Waiting for the child would close it.
             _lifeline: child.stdin.take().unwrap(),
             child,
@@ -284,7 +291,9 @@ impl Setup<'_> {
 
 /// A process that runs, until it is dropped at the latest.
 pub(crate) struct Process {
+    /// Its number in reports: ids of processes are used again.
     pub(crate) id: u32,
+    pub(crate) pid: u32,
     child: Child,
     _lifeline: ChildStdin,
     log: PathBuf,
@@ -292,7 +301,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn send(&self, signal: Signal) {
-        send(self.id, signal);
+        send(self.pid, signal);
     }
 
     /// Waits until it has ended.

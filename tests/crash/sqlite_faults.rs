@@ -54,7 +54,7 @@ async fn a_lock_that_is_held_for_seconds_is_waited_for() {
     let other = Connection::open(site.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     open_gate(&site);
-    let push = site.client.push(job("Fast", [10])).await;
+    let push = site.client.push_job(job("Fast", [10])).await;
     assert!(
         matches!(
             push,
@@ -82,7 +82,7 @@ async fn writes_that_fail_lose_nothing_once_there_is_room() {
     let site = Site::on_sqlite().await;
     let worker = running(&site, &["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]).await;
     let limit = |bytes: Option<u64>| {
-        let pid = Pid::from_raw(i32::try_from(worker.id).unwrap());
+        let pid = Pid::from_raw(i32::try_from(worker.pid).unwrap());
         let limit = Rlimit {
             current: bytes,
             maximum: None,
@@ -108,7 +108,7 @@ async fn a_file_that_was_deleted_takes_nothing_any_more() {
     let (file, away) = (site.file().unwrap(), site.path("away.db"));
     fs::rename(file, &away).unwrap();
     open_gate(&site);
-    let push = site.client.push(job("Fast", [10])).await;
+    let push = site.client.push_job(job("Fast", [10])).await;
     assert!(
         matches!(push, Err(PushError::Unavailable { .. })),
         "{push:?}"

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
-    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Inspect, Interest, Members,
-    Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store, TimedSet, TxResult,
-    Unavailable,
+    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Fields, Inspect, Interest,
+    Key, Members, Order, Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store,
+    TimedSet, TxResult, Unavailable,
 };
 use sancho::{Config, PushError, job};
 
@@ -114,8 +115,23 @@ impl Store for Faulty {
 }
 
 impl Inspect for Faulty {
-    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
-        self.inner.page(place, cursor, limit)
+    fn page<'a>(
+        &'a self,
+        place: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.inner.page(place, order, cursor, limit)
+    }
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.inner.scan(set, text, cursor, limit)
     }
     fn due(&self, set: TimedSet, now: job::Timestamp, limit: usize) -> Answer<'_, Due> {
         self.inner.due(set, now, limit)
@@ -126,8 +142,17 @@ impl Inspect for Faulty {
     fn census(&self) -> Answer<'_, Census> {
         self.inner.census()
     }
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
-        self.inner.counter(stat, day)
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
+        self.inner.counters(which)
+    }
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>> {
+        self.inner.values(keys)
+    }
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>> {
+        self.inner.fields(keys)
+    }
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
+        self.inner.list(key)
     }
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
         self.inner.members(set)
@@ -166,6 +191,11 @@ async fn the_engine_outlives_a_store_that_is_away_and_answers_that_are_lost() {
     let (flow, faults) = faulty();
     let (server, mut seen) = flow.server();
     let running = Running::start(server.only::<reports>());
+    // A store that is away when a server starts is another thing.
+    flow.until("the server has started", || async {
+        !flow.store().owners().await.unwrap().is_empty()
+    })
+    .await;
     for round in 0..4 {
         reports::set()
             .client(&flow.client)
@@ -241,4 +271,45 @@ async fn an_unknown_push_is_not_repeated_once_its_receipt_may_be_gone() {
     assert!(matches!(push.await.unwrap_err(), PushError::Unknown { .. }));
     assert_eq!(faults.commits.load(Ordering::SeqCst), commits);
     assert_eq!(flow.queue("default").await.len(), 1);
+}
+
+/// Lets time pass in steps that every timer notices.
+async fn pass(time: Duration) {
+    const STEP: Duration = Duration::from_millis(5);
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end {
+        tokio::time::advance(STEP).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_runs_out_of_time_does_not_take_a_newer_one_with_it() {
+    let (flow, faults) = faulty();
+    faults.unsent.store(usize::MAX, Ordering::SeqCst);
+    let push = |n| tokio::spawn(reports::set().client(&flow.client).perform_async(n));
+    // The first keeps the lane until its three seconds are over; the others wait behind it.
+    let first = push(1);
+    pass(Duration::from_millis(100)).await;
+    let old = push(2);
+    pass(Duration::from_millis(2_800)).await;
+    let new = push(3);
+    pass(Duration::from_millis(600)).await;
+    faults.unsent.store(0, Ordering::SeqCst);
+    new.await.unwrap().unwrap();
+    for push in [first, old] {
+        let error = push.await.unwrap().unwrap_err();
+        assert!(matches!(error, PushError::Unavailable { .. }), "{error}");
+    }
+    assert_eq!(flow.queue("default").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bulk_of_large_arguments_goes_in_several_slices() {
+    let (flow, faults) = faulty();
+    let large: Arc<str> = "x".repeat(33 << 20).into();
+    let items = (0..3).map(move |n| (n, large.clone()));
+    let ids = flow.client.push_bulk("Large", items).await.unwrap();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(faults.commits.load(Ordering::SeqCst), 2);
+    assert_eq!(flow.store().census().await.unwrap().queues[0].size, 3);
 }

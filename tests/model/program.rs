@@ -6,10 +6,18 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sancho::store::{Effect, End, Members, RECEIPT_TTL, Registration, Stat, TimedSet};
+use sancho::store::{
+    Effect, End, Guard, Members, PlaceName, RECEIPT_TTL, Registration, Stat, TimedSet,
+};
 use sancho_tests::LEASE;
 
 use super::{LANES, OWNERS, QUEUES};
+
+/// The keys of what is kept beside the jobs, one for each kind.
+pub(super) const NOTES: [&str; 5] = ["text", "hash", "numbers", "histogram", "list"];
+
+/// Longer than any program lasts.
+const YEARS: Duration = Duration::from_secs(5 * 365 * 24 * 60 * 60);
 
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -75,7 +83,8 @@ pub(super) struct TxPlan {
 #[derive(Clone, Debug)]
 pub(super) enum GuardPlan {
     Holds(ClaimPlan),
-    Contains(TimedSet, usize),
+    Contains(PlaceName, usize),
+    Kept(Guard),
 }
 
 /// The `nth` claim that an owner holds when the program comes here.
@@ -89,10 +98,11 @@ pub(super) struct ClaimPlan {
 #[derive(Clone, Debug, Default)]
 pub(super) struct EffectsPlan {
     pub(super) puts: Vec<PutPlan>,
-    pub(super) takes: Vec<(TimedSet, usize)>,
+    pub(super) takes: Vec<(PlaceName, usize)>,
     pub(super) releases: Vec<ClaimPlan>,
     pub(super) rest: Vec<Effect>,
     pub(super) trims: Vec<(TimedSet, i64, u64)>,
+    pub(super) notes: Vec<Effect>,
     pub(super) counts: Vec<(Stat, u64)>,
 }
 
@@ -208,10 +218,19 @@ fn set() -> impl Strategy<Value = TimedSet> {
     select(TimedSet::ALL.to_vec())
 }
 
+fn place() -> impl Strategy<Value = PlaceName> {
+    prop_oneof![
+        3 => set().prop_map(PlaceName::Timed),
+        1 => (0..QUEUES.len()).prop_map(|queue| PlaceName::queue(QUEUES[queue])),
+    ]
+}
+
 fn tx() -> impl Strategy<Value = TxPlan> {
     let guard = prop_oneof![
         claim().prop_map(GuardPlan::Holds),
-        (set(), 0..8_usize).prop_map(|(set, payload)| GuardPlan::Contains(set, payload)),
+        (place(), 0..8_usize).prop_map(|(place, payload)| GuardPlan::Contains(place, payload)),
+        select(NOTES.to_vec()).prop_map(|key| GuardPlan::Kept(Guard::Absent(key.into()))),
+        field().prop_map(|field| GuardPlan::Kept(Guard::AbsentField("hash".into(), field))),
     ];
     let any = (vec(guard, 0..3), effects(), effects()).prop_map(|(when, then, otherwise)| TxPlan {
         when,
@@ -244,24 +263,75 @@ fn effects() -> impl Strategy<Value = EffectsPlan> {
             .prop_map(|(payload, set, at)| PutPlan::Timed { payload, set, at }),
         1 => (members(), 0..QUEUES.len()).prop_map(|(set, name)| PutPlan::Join(set, name)),
     ];
-    let leave = (members(), 0..QUEUES.len())
-        .prop_map(|(set, name)| Effect::Leave(set, QUEUES[name].into()));
+    let forget = prop_oneof![
+        3 => (members(), 0..QUEUES.len())
+            .prop_map(|(set, name)| Effect::Leave(set, QUEUES[name].into())),
+        1 => place().prop_map(Effect::Clear),
+        1 => select(NOTES.to_vec()).prop_map(|key| Effect::Unset(key.into())),
+    ];
     (
         vec(put, 0..4),
-        vec((set(), 0..8_usize), 0..2),
+        vec((place(), 0..8_usize), 0..2),
         vec(claim(), 0..2),
-        vec(leave, 0..2),
+        vec(forget, 0..2),
         vec((set(), -2..6_i64, 0..4_u64), 0..2),
+        vec(note(), 0..3),
         counts(),
     )
-        .prop_map(|(puts, takes, releases, rest, trims, counts)| EffectsPlan {
-            puts,
-            takes,
-            releases,
-            rest,
-            trims,
-            counts,
-        })
+        .prop_map(
+            |(puts, takes, releases, rest, trims, notes, counts)| EffectsPlan {
+                puts,
+                takes,
+                releases,
+                rest,
+                trims,
+                notes,
+                counts,
+            },
+        )
+}
+
+/// What is kept beside the jobs. Each kind has a key of its own; none runs out here, since Redis has no test clock for that.
+fn note() -> impl Strategy<Value = Effect> {
+    let value = || (0..8_usize).prop_map(payload_of);
+    let ttl = || select(vec![None, Some(YEARS)]);
+    prop_oneof![
+        (value(), ttl()).prop_map(|(value, ttl)| Effect::Set {
+            key: "text".into(),
+            value,
+            ttl
+        }),
+        (vec((field(), value()), 1..3), ttl()).prop_map(|(fields, ttl)| Effect::SetFields {
+            key: "hash".into(),
+            fields,
+            ttl,
+        }),
+        vec((field(), 0..5_u64), 1..3).prop_map(|fields| Effect::AddFields {
+            key: "numbers".into(),
+            fields,
+            ttl: YEARS,
+        }),
+        vec((0..4_u8, select(vec![1_u16, 300, u16::MAX])), 1..3).prop_map(|counts| {
+            Effect::Observe {
+                key: "histogram".into(),
+                counts,
+                ttl: YEARS,
+            }
+        }),
+        value().prop_map(|item| Effect::Append {
+            key: "list".into(),
+            item,
+            ttl: YEARS
+        }),
+        value().prop_map(|item| Effect::Strike {
+            key: "list".into(),
+            item
+        }),
+    ]
+}
+
+fn field() -> impl Strategy<Value = Box<str>> {
+    select(vec!["a", "", "käse|p"]).prop_map(Into::into)
 }
 
 fn counts() -> impl Strategy<Value = Vec<(Stat, u64)>> {
@@ -269,5 +339,5 @@ fn counts() -> impl Strategy<Value = Vec<(Stat, u64)>> {
 }
 
 fn members() -> impl Strategy<Value = Members> {
-    select(vec![Members::Queues, Members::Paused])
+    select(Members::ALL.to_vec())
 }

@@ -9,33 +9,60 @@ use sancho::store::TestClock;
 
 /// A clock that stands still until it is moved. A clone is the same clock.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<AtomicI64>);
+pub struct Clock {
+    shown: Arc<AtomicI64>,
+    /// It shows the host's time instead.
+    live: bool,
+}
 
 impl Clock {
     /// A clock that shows 2026-11-24, 10:00:00 UTC.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(1_795_514_400_000_000)))
+        Self::showing(1_795_514_400_000_000)
     }
 
     /// A clock that shows the host's time, for what compares with it.
     #[must_use]
     pub fn starting_now() -> Self {
-        Self(Arc::new(AtomicI64::new(
-            Timestamp::from_wall_clock().as_micros(),
-        )))
+        Self::showing(Timestamp::from_wall_clock().as_micros())
+    }
+
+    /// The host's clock, for what Redis does by its own.
+    #[must_use]
+    pub fn live() -> Self {
+        Self {
+            live: true,
+            ..Self::new()
+        }
+    }
+
+    /// A clock that shows this.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        Self::showing(time.as_micros())
+    }
+
+    fn showing(micros: i64) -> Self {
+        Self {
+            shown: Arc::new(AtomicI64::new(micros)),
+            live: false,
+        }
     }
 
     /// What it shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        if self.live {
+            return Timestamp::from_wall_clock();
+        }
+        Timestamp::from_micros(self.shown.load(Ordering::SeqCst))
     }
 
     /// Moves it on. Stores keep leases in milliseconds, so whole milliseconds are what all of them agree on.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).expect("a test moves the clock by days at most");
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        self.shown.fetch_add(micros, Ordering::SeqCst);
     }
 
     /// The clock as a store takes it.

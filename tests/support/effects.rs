@@ -25,13 +25,13 @@ pub fn timed(set: TimedSet, at: Timestamp, payload: impl Into<Bytes>) -> Effect 
 /// Takes a payload out of a timed set.
 #[must_use]
 pub fn take(set: TimedSet, payload: impl Into<Bytes>) -> Effect {
-    Effect::Take(set, payload.into())
+    Effect::Take(set.into(), payload.into())
 }
 
 /// Asks whether a timed set contains a payload.
 #[must_use]
 pub fn contains(set: TimedSet, payload: impl Into<Bytes>) -> Guard {
-    Guard::Contains(set, payload.into())
+    Guard::Contains(set.into(), payload.into())
 }
 
 /// Asks whether a claim is still held.

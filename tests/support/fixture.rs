@@ -11,8 +11,8 @@ use sancho::store::memory::MemoryStore;
 use sancho::store::redis::{RedisOptions, RedisStore};
 use sancho::store::sqlite::{SqliteOptions, SqliteStore};
 use sancho::store::{
-    Batch, Claim, ClaimRequest, Claimed, Commit, Effect, Entry, Lane, Owner, Page, PlaceName,
-    Registration, Renewed, Store, TimedSet, Tx, TxResult,
+    Batch, Claim, ClaimRequest, Claimed, Commit, Effect, Entry, Lane, Order, Owner, Page,
+    PlaceName, Registration, Renewed, Store, TimedSet, Tx, TxResult,
 };
 
 use tempfile::TempDir;
@@ -226,7 +226,7 @@ impl Fixture {
         let mut entries = Vec::new();
         let mut cursor = 0;
         loop {
-            let page = self.store.page(place, cursor, 1_000).await;
+            let page = self.store.page(place, Order::Forward, cursor, 1_000).await;
             let Page {
                 entries: more,
                 next,

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::job::Timestamp;
-use crate::store::{PlaceName, Stat, TimedSet};
+use crate::store::{Order, Stat, TimedSet};
 use crate::{Error, Result};
 
 /// The numbers of a store at one moment.
@@ -74,7 +74,7 @@ pub struct DeadJob {
 pub async fn dead(client: &Client, limit: usize) -> Result<Vec<DeadJob>> {
     let page = client
         .store()
-        .page(&PlaceName::Timed(TimedSet::Dead), 0, limit)
+        .page(&TimedSet::Dead.into(), Order::Forward, 0, limit)
         .await
         .map_err(unavailable)?;
     let job = |entry: crate::store::Entry| DeadJob {

@@ -1,8 +1,10 @@
 //! What an engine is set to.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::job::payload::Wire;
 use crate::job::{Timestamp, backoff};
 use crate::store::{Effect, TimedSet};
 
@@ -17,6 +19,10 @@ pub(super) struct EngineConfig {
     pub(super) shutdown_timeout: Duration,
     /// How long the store takes this process for alive after a renewal; renewed at a third of it. Defaults to 12 s.
     pub(super) lease: Duration,
+    /// What others see this process called. Defaults to the program's name.
+    pub(super) tag: String,
+    /// The version of Sidekiq that what is written is meant for. Defaults to 8.
+    pub(super) wire: Wire,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
     /// What the dead set keeps.
@@ -50,6 +56,8 @@ impl Default for EngineConfig {
             queues: vec!["default".into()],
             shutdown_timeout: Duration::from_secs(25),
             lease: Duration::from_secs(12),
+            tag: program(),
+            wire: Wire::default(),
             max_retries: backoff::DEFAULT_RETRIES,
             dead_set: DeadSet {
                 max_jobs: 10_000,
@@ -57,4 +65,11 @@ impl Default for EngineConfig {
             },
         }
     }
+}
+
+/// The name of the program that runs.
+fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.as_deref().and_then(Path::file_name);
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

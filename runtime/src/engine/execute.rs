@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::finish::{self, Finished};
+use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome};
+use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -29,47 +29,57 @@ pub(super) async fn execute(
     cancelled: CancellationToken,
 ) -> Executed {
     let start = Instant::now();
-    let (record, definition, ending) = match Record::parse(claimed.payload.clone()) {
-        Err(malformed) => (None, None, Ending::Failed(Failure::malformed(&malformed))),
+    let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
+        Err(malformed) => (None, None, Ending::malformed(&malformed)),
         Ok(record) => {
-            let definition = engine.registry.get(record.class());
-            let ending = match definition {
-                Some(definition) => run(engine, claimed, &record, definition, cancelled).await,
-                None => Ending::Failed(Failure::unknown_class(record.class())),
+            let job = engine.registry.resolve(&record);
+            let ending = match job {
+                Ok(job) => run(engine, claimed, &record, job, cancelled).await,
+                Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
-            (Some(record), definition, ending)
+            (Some(record), job.ok(), ending)
         }
     };
     let took = start.elapsed();
-    log(claimed, record.as_ref(), &ending, took);
+    let class = record.as_ref().map(|record| match job {
+        Some(job) => job.class(record),
+        None => record.class(),
+    });
+    log(claimed, record.as_ref(), class, &ending, took);
     let finished = Finished {
         claim: claim.clone(),
         claimed,
         record: record.as_ref(),
-        definition,
+        definition: job.map(|job| job.definition),
     };
-    Executed {
-        tx: finish::transaction(engine, finished, &ending),
-        claim,
-        took,
+    engine.metrics.record(class, &ending, took);
+    let Settlement { tx, death } = finish::settle(engine, finished, &ending);
+    if let Some(dying) = death {
+        engine.death_handlers.tell(&dying).await;
     }
+    Executed { claim, tx, took }
 }
 
 async fn run(
     engine: &Engine,
     claimed: &Claimed,
     record: &Record,
-    definition: &'static Definition,
+    job: Resolved,
     cancelled: CancellationToken,
 ) -> Ending {
-    tracing::debug!(jid = %record.jid(), class = record.class(), queue = &*claimed.queue, "start");
+    let definition = job.definition;
+    tracing::debug!(jid = %record.jid(), class = job.class(record), queue = &*claimed.queue, "start");
     let context = context(engine, claimed, record, &cancelled);
-    let call = Call::new(
+    let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
     );
+    if job.is_active_job {
+        call = call.of_active_job();
+    }
     let execution = Execution {
+        class: job.class(record),
         record,
         context: &context,
     };
@@ -99,9 +109,9 @@ fn context(
     Context::new(ContextParts {
         jid: record.jid().clone(),
         queue: claimed.queue.clone(),
-        attempt: record
-            .retry_count()
-            .map_or(1, |count| count.saturating_add(2)),
+        attempt: record.retry_count().map_or(1, |count| {
+            u32::try_from(count.saturating_add(2).max(1)).unwrap_or(u32::MAX)
+        }),
         recoveries: record.recoveries().map_or(0, |recoveries| recoveries.count),
         tags: record.tags().to_vec(),
         stopping: engine.stopping.clone(),
@@ -109,8 +119,15 @@ fn context(
     })
 }
 
-fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Duration) {
-    let (jid, class) = record.map_or(("", ""), |record| (record.jid().as_str(), record.class()));
+fn log(
+    claimed: &Claimed,
+    record: Option<&Record>,
+    class: Option<&str>,
+    ending: &Ending,
+    took: Duration,
+) {
+    let jid = record.map_or("", |record| record.jid().as_str());
+    let class = class.unwrap_or_default();
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {
@@ -129,6 +146,9 @@ fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Durati
                 failure.message
             );
         }
+        Ending::Unreadable(failure) => {
+            tracing::error!(queue, "what was claimed goes to the dead set: {failure}");
+        }
         Ending::HandedBack | Ending::Lost => {}
     }
 }
@@ -138,6 +158,7 @@ fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Durati
 pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
+    pub(super) since: Timestamp,
     pub(super) cancelled: CancellationToken,
     pub(super) task: tokio::task::AbortHandle,
 }
@@ -167,6 +188,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
     Running {
         claim,
         claimed,
+        since: engine.clock.now(),
         cancelled,
         task,
     }

@@ -20,11 +20,15 @@ use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::insist::Away;
+use super::metrics::Metrics;
+use super::orders::Handle;
 use super::points::Point;
+use super::presence::{self, Presence};
 use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
+use super::slots::Slots;
 use crate::client::{Client, default};
 use crate::job::panic;
 use crate::{Error, Result, layers};
@@ -41,6 +45,7 @@ use crate::{Error, Result, layers};
 /// ```
 pub struct Server {
     pub(super) chosen: Chosen,
+    pub(super) handle: Handle,
 }
 
 impl Server {
@@ -49,7 +54,13 @@ impl Server {
         ServerBuilder::new()
     }
 
-    /// Runs until `shutdown` completes; then stops: claims nothing more, tells running jobs
+    /// What tells this server to be quiet or to stop while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs until `shutdown` completes, or it is told to stop ([`Handle::stop`], Sidekiq's Web UI); then stops: claims nothing more, tells running jobs
     /// ([`Context::stopping`](crate::Context::stopping)), waits for them up to the shutdown timeout, and hands what is
     /// unfinished back to the head of its queue. Returns within that timeout and 3 s.
     ///
@@ -60,11 +71,16 @@ impl Server {
     /// # Cancel safety
     /// Dropped, it leaves its jobs to be taken over when its lease has run out, as if the process had died.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        self.run_and_leave(shutdown).await.map(|_| ())
+        self.run_and_leave(shutdown, || {}).await.map(|_| ())
     }
 
-    /// As [`Server::run_until`]; says how many jobs still hold a thread of the runtime.
-    pub(crate) async fn run_and_leave(self, shutdown: impl Future<Output = ()>) -> Result<usize> {
+    /// As [`Server::run_until`]; calls `begun` when it begins to stop, and says how many jobs still hold a thread of the runtime
+    /// in the end.
+    pub(crate) async fn run_and_leave(
+        self,
+        shutdown: impl Future<Output = ()>,
+        begun: impl FnOnce(),
+    ) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
         let engine = Arc::new(self.engine(&client));
@@ -79,8 +95,10 @@ impl Server {
         let mut duties = Duties::start(&engine);
         let in_order = tokio::select! {
             () = shutdown => true,
+            () = engine.handle.stopped() => true,
             () = duties.one_ended() => false,
         };
+        begun();
         duties.stop(&engine).await;
         if in_order {
             Ok(engine.tasks.len())
@@ -116,6 +134,7 @@ impl Server {
             config,
             registry,
             middleware,
+            death_handlers,
             clock,
             points,
             states,
@@ -131,9 +150,13 @@ impl Server {
             registry,
             states,
             middleware,
+            death_handlers,
             layers: layers::standard(),
             endings: Endings::default(),
             points,
+            slots: Slots::default(),
+            metrics: Metrics::default(),
+            handle: self.handle,
             tasks: TaskTracker::new(),
             evicted: Notify::new(),
             stopping: CancellationToken::new(),
@@ -168,7 +191,9 @@ impl Duties {
         let others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(Promote::new(engine.clone()).run(stop.begun.clone())),
+            Task::spawn(Promote::new(engine.clone()).run(engine.handle.quieted().clone())),
+            Task::spawn(Presence::new(engine.clone()).run(left.clone())),
+            Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
         let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
         Self {
@@ -200,6 +225,7 @@ impl Duties {
             engine.config.shutdown_timeout
         );
         self.stop.begin();
+        engine.handle.begin_quiet();
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
             self.fetch.ended().await;

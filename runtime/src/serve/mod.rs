@@ -58,12 +58,10 @@ impl ServerBuilder {
         let stop = signals::stop()?;
         let server = args.apply(self).build()?;
         let longest = server.longest_stop() + LAST_GRACE;
-        let stop = async move {
-            stop.await;
-            end_after(longest);
-        };
-        let holding = server.run_and_leave(stop).await?;
-        leave(holding + blocking::running());
+        let orders = signals::obey(server.handle())?;
+        let ended = server.run_and_leave(stop, || end_after(longest)).await;
+        orders.abort();
+        leave(ended? + blocking::running());
         Ok(())
     }
 }

@@ -20,14 +20,17 @@ use bytes::Bytes;
 
 use crate::job::Timestamp;
 
+pub mod histogram;
+pub mod keys;
 pub mod memory;
+mod number;
 pub mod redis;
 pub mod sqlite;
 pub mod tx;
 mod wake;
 
 pub use tx::{
-    Batch, ClaimId, Effect, End, Guard, Lane, Members, Owner, Place, Stat, TimedSet, Token, Tx,
+    Batch, ClaimId, Effect, End, Guard, Key, Lane, Members, Owner, Place, Stat, TimedSet, Token, Tx,
 };
 
 /// How long the results of a lane's last batch are kept, for a repeat to be answered from, counted from when it was
@@ -115,12 +118,31 @@ pub trait Store: Inspect {
 
 /// What looks at jobs and changes nothing.
 pub trait Inspect: fmt::Debug + Send + Sync + 'static {
-    /// A page of a place: at most `limit` entries from `cursor` on. A queue is read from its head, a timed set from its
-    /// earliest entry. While others change the place, an entry may be seen twice or missed.
+    /// A page of a place: at most `limit` entries from `cursor` on, in this order. While others change the place, an entry may
+    /// be seen twice or missed.
     ///
     /// # Errors
     /// [`Unavailable`] where no answer came.
-    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page>;
+    fn page<'a>(
+        &'a self,
+        place: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page>;
+
+    /// Looks through a part of a timed set for entries whose bytes contain `text`, from `cursor` on: at most about `limit`
+    /// entries are looked at, in no order. While others change the set, an entry may be seen twice or missed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page>;
 
     /// The entries of a timed set that are due at `now`, earliest first (same time: by their bytes), and when the next one after them is due. Arms
     /// [`Store::wait`] for [`Interest::timed`].
@@ -145,7 +167,34 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unavailable`] where no answer came.
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64>;
+    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(self.counters(&[(stat, day)]).await?[0]) })
+    }
+
+    /// Several of them in one round trip, in the order asked.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>>;
+
+    /// The texts kept under these keys, in the order asked. A histogram is one ([`Effect::Observe`]).
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>>;
+
+    /// The fields of the hashes kept under these keys, in the order asked, each sorted by field; none for a key without a
+    /// hash.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>>;
+
+    /// The items of a list, oldest first. Arms [`Store::wait`] for [`Interest::lists`].
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>>;
 
     /// The members of a set, sorted.
     ///
@@ -282,14 +331,41 @@ pub enum Standing {
     Evicted,
 }
 
-/// The name of a place to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name of a place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PlaceName {
     /// A queue.
     Queue(Arc<str>),
     /// A timed set.
     Timed(TimedSet),
 }
+
+impl PlaceName {
+    /// The queue of this name.
+    #[must_use]
+    pub fn queue(name: &str) -> Self {
+        Self::Queue(name.into())
+    }
+}
+
+impl From<TimedSet> for PlaceName {
+    fn from(set: TimedSet) -> Self {
+        Self::Timed(set)
+    }
+}
+
+/// The way in which a place is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// A queue from what runs next, a timed set from its earliest entry.
+    #[default]
+    Forward,
+    /// A queue from what was pushed last, a timed set from its latest entry.
+    Backward,
+}
+
+/// The fields of a hash and their values.
+pub type Fields = Vec<(String, Bytes)>;
 
 /// A part of a place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -371,6 +447,8 @@ pub enum InterestKind {
     Queues,
     /// A timed set may have an earlier entry.
     Timed,
+    /// A list may have another item.
+    Lists,
 }
 
 impl Interest {
@@ -379,6 +457,15 @@ impl Interest {
     pub fn queues() -> Self {
         Self {
             kind: InterestKind::Queues,
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    /// An interest in the lists that [`Inspect::list`] was asked for through the same store handle.
+    #[must_use]
+    pub fn lists() -> Self {
+        Self {
+            kind: InterestKind::Lists,
             seen: AtomicU64::new(0),
         }
     }

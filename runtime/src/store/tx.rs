@@ -7,9 +7,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::PlaceName;
 use crate::job::Timestamp;
 
 /// A batch of transactions, each applied on its own, in order, in one round trip.
@@ -44,8 +46,12 @@ pub enum Guard {
     /// This claim is still held by its owner. This is the fence: a late result of a process that was taken for dead
     /// is refused here.
     Holds(ClaimId),
-    /// The timed set contains exactly these bytes.
-    Contains(TimedSet, Bytes),
+    /// The place contains exactly these bytes. In a queue that is looked for one by one: for operators, not for a program's way.
+    Contains(PlaceName, Bytes),
+    /// Nothing is kept under this key.
+    Absent(Key),
+    /// The hash of this key has no such field.
+    AbsentField(Key, Box<str>),
 }
 
 /// Something that a transaction does.
@@ -53,8 +59,9 @@ pub enum Guard {
 pub enum Effect {
     /// Puts a payload into a place. A timed set holds the same bytes once: putting them again moves them.
     Put(Bytes, Place),
-    /// Takes exactly these bytes out of a timed set; nothing, where they are not in it.
-    Take(TimedSet, Bytes),
+    /// Takes exactly these bytes out of a place; nothing, where they are not in it. Of equal ones in a queue the one that
+    /// would run first goes; see [`Guard::Contains`] for what that costs.
+    Take(PlaceName, Bytes),
     /// Ends a claim; nothing, where it is not held.
     Release(ClaimId),
     /// Adds to a counter that is kept for ever, and to the same counter of that UTC day.
@@ -63,6 +70,62 @@ pub enum Effect {
     Join(Members, Box<str>),
     /// Removes a member from a set.
     Leave(Members, Box<str>),
+    /// Takes everything out of a place.
+    Clear(PlaceName),
+    /// Forgets what is kept under a key.
+    Unset(Key),
+    /// Keeps a text under a key.
+    Set {
+        /// The key.
+        key: Key,
+        /// The text.
+        value: Bytes,
+        /// For how long; `None` is for ever.
+        ttl: Option<Duration>,
+    },
+    /// Keeps these fields of a hash; its others stay.
+    SetFields {
+        /// The key of the hash.
+        key: Key,
+        /// The fields and their values; at least one.
+        fields: Vec<(Box<str>, Bytes)>,
+        /// How long the whole hash is kept from now on; `None` leaves that as it is.
+        ttl: Option<Duration>,
+    },
+    /// Adds to these fields of a hash, which are numbers: one that is none counts as 0, and each stops at 2^63 - 1.
+    AddFields {
+        /// The key of the hash.
+        key: Key,
+        /// The fields, and what is added to each; at least one.
+        fields: Vec<(Box<str>, u64)>,
+        /// How long the whole hash is kept from now on.
+        ttl: Duration,
+    },
+    /// Adds to buckets of a histogram: a text of 16-bit numbers, the most significant byte first, which stop at their highest.
+    Observe {
+        /// The key of the histogram.
+        key: Key,
+        /// The buckets, from 0, and what is added to each; at least one.
+        counts: Vec<(u8, u16)>,
+        /// How long the histogram is kept from now on.
+        ttl: Duration,
+    },
+    /// Adds an item to a list, after those that stand there.
+    Append {
+        /// The key of the list.
+        key: Key,
+        /// The item.
+        item: Bytes,
+        /// How long the whole list is kept from now on.
+        ttl: Duration,
+    },
+    /// Takes the oldest item that is equal to this one out of a list; nothing, where there is none.
+    Strike {
+        /// The key of the list.
+        key: Key,
+        /// The item.
+        item: Bytes,
+    },
     /// Drops the entries of a timed set that are older than `before`, and then the oldest, until at most `keep` are left.
     Trim {
         /// The set.
@@ -73,6 +136,10 @@ pub enum Effect {
         keep: u64,
     },
 }
+
+/// The name of something small that is kept beside the jobs: a text, a hash or a list. In Redis it is the key. One key is used for
+/// one kind of thing.
+pub type Key = Arc<str>;
 
 /// Where a payload is put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,15 +202,21 @@ pub enum Members {
     Queues,
     /// The names of the queues that nothing is claimed from.
     Paused,
+    /// The identities of the processes that run.
+    Processes,
 }
 
 impl Members {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Queues, Self::Paused, Self::Processes];
+
     /// The name of the set, which is its key in Sidekiq's layout.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queues => "queues",
             Self::Paused => "paused",
+            Self::Processes => "processes",
         }
     }
 }
@@ -290,7 +363,8 @@ impl Tx {
     }
 
     /// Whether the effects stand in their order: every [`Effect::Put`] before every [`Effect::Take`] and
-    /// [`Effect::Release`], every [`Effect::Count`] after them. Stores assert it in debug builds.
+    /// [`Effect::Release`], what is forgotten before what is kept, every [`Effect::Count`] at the end. Stores assert it in
+    /// debug builds.
     #[must_use]
     pub fn is_well_ordered(&self) -> bool {
         [&self.then, &self.otherwise]
@@ -311,8 +385,14 @@ impl Effect {
             Self::Put(..) | Self::Join(..) => 0,
             Self::Take(..) => 1,
             Self::Release(_) => 2,
-            Self::Leave(..) | Self::Trim { .. } => 3,
-            Self::Count(..) => 4,
+            Self::Leave(..) | Self::Clear(_) | Self::Trim { .. } | Self::Unset(_) => 3,
+            Self::Set { .. }
+            | Self::SetFields { .. }
+            | Self::AddFields { .. }
+            | Self::Observe { .. }
+            | Self::Append { .. }
+            | Self::Strike { .. } => 4,
+            Self::Count(..) => 5,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{Interest, InterestKind};
 pub(super) struct Wake {
     queues: Changes,
     timed: Changes,
+    lists: Changes,
 }
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Wake {
         Self {
             queues: changes(),
             timed: changes(),
+            lists: changes(),
         }
     }
 
@@ -65,6 +67,7 @@ impl Wake {
         match kind {
             InterestKind::Queues => &self.queues,
             InterestKind::Timed => &self.timed,
+            InterestKind::Lists => &self.lists,
         }
     }
 }

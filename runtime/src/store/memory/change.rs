@@ -6,13 +6,14 @@ use super::{Data, Receipt, Timed};
 use crate::job::Timestamp;
 use crate::store::wake::Wake;
 use crate::store::{
-    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, RECEIPT_TTL, Stat,
-    TimedSet, Tx, TxResult,
+    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, PlaceName,
+    RECEIPT_TTL, Stat, TimedSet, Tx, TxResult,
 };
 
 impl Data {
     pub(super) fn commit(&mut self, batch: &Batch, now: Timestamp, wake: &Wake) -> Commit {
         self.receipts.retain(|_, receipt| receipt.expires > now);
+        self.notes.purge(now);
         match self.receipts.get(&batch.lane) {
             Some(receipt) if receipt.seq == batch.seq => {
                 return Commit::Done(receipt.results.clone());
@@ -36,7 +37,7 @@ impl Data {
 
     fn apply(&mut self, tx: &Tx, now: Timestamp, wake: &Wake) -> TxResult {
         debug_assert!(tx.is_well_ordered(), "effects are out of order: {tx:?}");
-        let refused = tx.when.iter().position(|guard| !self.holds(guard));
+        let refused = tx.when.iter().position(|guard| !self.holds(guard, now));
         for effect in if refused.is_none() {
             &tx.then
         } else {
@@ -47,23 +48,29 @@ impl Data {
         refused.map_or(TxResult::Applied, |by| TxResult::Refused { by })
     }
 
-    fn holds(&self, guard: &Guard) -> bool {
+    fn holds(&self, guard: &Guard, now: Timestamp) -> bool {
         match guard {
             Guard::Holds(ClaimId { owner, token }) => self
                 .owners
                 .get(owner)
                 .is_some_and(|owner| owner.claims.contains_key(token)),
-            Guard::Contains(set, payload) => self
+            Guard::Contains(PlaceName::Queue(name), payload) => self
+                .queues
+                .get(name)
+                .is_some_and(|queue| queue.contains(payload)),
+            Guard::Contains(PlaceName::Timed(set), payload) => self
                 .timed
                 .get(set)
                 .is_some_and(|timed| timed.times.contains_key(payload)),
+            Guard::Absent(key) => self.notes.is_absent(key, now),
+            Guard::AbsentField(key, field) => self.notes.field(key, field, now).is_none(),
         }
     }
 
     fn effect(&mut self, effect: &Effect, now: Timestamp, wake: &Wake) {
         match effect {
             Effect::Put(payload, place) => self.put(payload, place, wake),
-            Effect::Take(set, payload) => self.timed.entry(*set).or_default().remove(payload),
+            Effect::Take(place, payload) => self.take(place, payload),
             Effect::Release(ClaimId { owner, token }) => {
                 if let Some(registered) = self.owners.get_mut(owner) {
                     registered.claims.remove(token);
@@ -82,9 +89,36 @@ impl Data {
                     wake.changed(InterestKind::Queues);
                 }
             }
+            Effect::Clear(PlaceName::Queue(name)) => _ = self.queues.remove(name),
+            Effect::Clear(PlaceName::Timed(set)) => _ = self.timed.remove(set),
             Effect::Trim { set, before, keep } => {
                 self.timed.entry(*set).or_default().trim(*before, *keep);
             }
+            Effect::Unset(_)
+            | Effect::Set { .. }
+            | Effect::SetFields { .. }
+            | Effect::AddFields { .. }
+            | Effect::Observe { .. }
+            | Effect::Append { .. }
+            | Effect::Strike { .. } => {
+                self.notes.change(effect, now);
+                if let Effect::Append { .. } = effect {
+                    wake.changed(InterestKind::Lists);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, place: &PlaceName, payload: &Bytes) {
+        match place {
+            PlaceName::Queue(name) => {
+                if let Some(queue) = self.queues.get_mut(name)
+                    && let Some(index) = queue.iter().position(|waiting| waiting == payload)
+                {
+                    queue.remove(index);
+                }
+            }
+            PlaceName::Timed(set) => self.timed.entry(*set).or_default().remove(payload),
         }
     }
 

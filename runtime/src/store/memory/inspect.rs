@@ -1,40 +1,68 @@
 //! Looking.
 
+use bytes::Bytes;
+
 use super::owners::claimed;
 use super::{MemoryStore, answer};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
-    QueueInfo, Stat, TimedSet,
+    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
+    Page, PlaceName, QueueInfo, Stat, TimedSet,
 };
 
 impl Inspect for MemoryStore {
-    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
+    fn page<'a>(
+        &'a self,
+        place: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
         answer(move || {
             let data = self.data();
             let skip = usize::try_from(cursor).unwrap_or(usize::MAX);
-            let (all, entries): (usize, Vec<_>) = match place {
+            let mut all: Vec<Entry> = match place {
                 PlaceName::Queue(name) => {
                     let queue = data.queues.get(name);
-                    let entries = queue.into_iter().flatten().skip(skip).take(limit);
-                    let entries = entries.map(|payload| Entry {
+                    let waiting = |payload: &Bytes| Entry {
                         payload: payload.clone(),
                         at: None,
-                    });
-                    (
-                        queue.map_or(0, std::collections::VecDeque::len),
-                        entries.collect(),
-                    )
+                    };
+                    queue.into_iter().flatten().map(waiting).collect()
                 }
-                PlaceName::Timed(set) => {
-                    let entries = data.timed(*set).skip(skip).take(limit).map(entry);
-                    (data.timed(*set).count(), entries.collect())
-                }
+                PlaceName::Timed(set) => data.timed(*set).map(entry).collect(),
             };
+            if order == Order::Backward {
+                all.reverse();
+            }
+            let count = all.len();
+            let entries: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
             let end = skip.saturating_add(entries.len());
             Page {
                 entries,
-                next: (end < all).then_some(end as u64),
+                next: (end < count).then_some(end as u64),
+            }
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        answer(move || {
+            let data = self.data();
+            let skip = usize::try_from(cursor).unwrap_or(usize::MAX);
+            let looked_at = data.timed(set).skip(skip).take(limit.max(1));
+            let entries = looked_at
+                .map(entry)
+                .filter(|entry| contains(&entry.payload, text));
+            let end = skip.saturating_add(limit.max(1));
+            Page {
+                entries: entries.collect(),
+                next: (end < data.timed(set).count()).then_some(end as u64),
             }
         })
     }
@@ -89,14 +117,33 @@ impl Inspect for MemoryStore {
         })
     }
 
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
         answer(move || {
-            self.data()
-                .counters
-                .get(&(stat, day.map(str::to_owned)))
-                .copied()
-                .unwrap_or(0)
+            let data = self.data();
+            let count = |(stat, day): &(Stat, Option<&str>)| {
+                let counter = (*stat, day.map(str::to_owned));
+                data.counters.get(&counter).copied().unwrap_or(0)
+            };
+            which.iter().map(count).collect()
         })
+    }
+
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>> {
+        answer(move || {
+            let (data, now) = (self.data(), self.now());
+            keys.iter().map(|key| data.notes.text(key, now)).collect()
+        })
+    }
+
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>> {
+        answer(move || {
+            let (data, now) = (self.data(), self.now());
+            keys.iter().map(|key| data.notes.fields(key, now)).collect()
+        })
+    }
+
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
+        answer(move || self.data().notes.list(key, self.now()))
     }
 
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
@@ -137,9 +184,16 @@ impl Inspect for MemoryStore {
     }
 }
 
-fn entry((at, payload): &(Timestamp, bytes::Bytes)) -> Entry {
+fn entry((at, payload): &(Timestamp, Bytes)) -> Entry {
     Entry {
         payload: payload.clone(),
         at: Some(*at),
     }
+}
+
+fn contains(payload: &[u8], text: &str) -> bool {
+    text.is_empty()
+        || payload
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
 }

@@ -5,6 +5,7 @@
 
 mod change;
 mod inspect;
+mod notes;
 mod owners;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -20,6 +21,7 @@ use super::{
     Renewed, Stat, Store, TestClock, TimedSet, Token, TxResult, Unavailable,
 };
 use crate::job::Timestamp;
+use notes::Notes;
 
 /// A store in this process's memory. Its clones are handles to the same jobs.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ struct Data {
     members: HashMap<Members, BTreeSet<String>>,
     counters: HashMap<(Stat, Option<String>), u64>,
     receipts: HashMap<Lane, Receipt>,
+    notes: Notes,
 }
 
 /// A timed set: by bytes, for identity, and by time, for order.

@@ -2,8 +2,8 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::keys::Keys;
 use super::scripts::Scripts;
 use super::silence::Silence;
-use super::{RedisStore, Wake};
+use super::{Lists, RedisStore, Wake};
 use crate::job::Timestamp;
 use crate::store::{InterestKind, TestClock};
 
@@ -159,7 +159,13 @@ impl RedisStore {
         // Subscribed here and not in the tasks, which begin some time later: an event that nobody hears is a push slept past.
         let named = client.invalidation_rx();
         let (lost, made) = (client.error_rx(), client.reconnect_rx());
-        tasks.run(invalidations(named, wake.clone(), keys.clone()));
+        let lists = Arc::new(Lists::default());
+        let hearing = Hearing {
+            wake: wake.clone(),
+            lists: lists.clone(),
+            keys: keys.clone(),
+        };
+        tasks.run(hearing.invalidations(named));
         tasks.run(reconnections(client.clone(), lost, made, wake.clone()));
         Ok(Self {
             client,
@@ -168,6 +174,7 @@ impl RedisStore {
             scripts,
             silence: Silence::new(),
             wake,
+            lists,
             clock,
             offset: AtomicI64::new(offset),
             _tasks: tasks,
@@ -277,35 +284,52 @@ async fn track(client: &Client) -> Result<(), Error> {
         .await
 }
 
-/// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
-/// ends the tracking of every key until the next claim: what is pushed before that is found by the slow poll of who waits.
-async fn invalidations(mut named: Receiver<Invalidation>, wake: Arc<Wake>, keys: Keys) {
-    loop {
-        match named.recv().await {
-            Ok(Invalidation { keys: changed, .. }) => {
-                for key in changed {
-                    wake_for(keys.bare(key.as_bytes()), &wake);
-                }
-            }
-            // Some names were missed: anything may have changed.
-            Err(RecvError::Lagged(_)) => wake_all(&wake),
-            Err(RecvError::Closed) => return,
-        }
-    }
+/// Who hears which keys have changed.
+struct Hearing {
+    wake: Arc<Wake>,
+    lists: Arc<Lists>,
+    keys: Keys,
 }
 
-fn wake_for(key: &[u8], wake: &Wake) {
-    match key {
-        b"paused" => wake.changed(InterestKind::Queues),
-        b"schedule" | b"retry" | b"dead" => wake.changed(InterestKind::Timed),
-        key if key.starts_with(b"queue:") => wake.changed(InterestKind::Queues),
-        _ => {}
+impl Hearing {
+    /// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
+    /// ends the tracking of every key until the next claim or look at a list: what is pushed before that is found by the slow
+    /// poll of who waits.
+    async fn invalidations(self, mut named: Receiver<Invalidation>) {
+        loop {
+            match named.recv().await {
+                Ok(Invalidation { keys: changed, .. }) => {
+                    for key in changed {
+                        self.wake_for(key.as_bytes());
+                    }
+                }
+                // Some names were missed: anything may have changed.
+                Err(RecvError::Lagged(_)) => wake_all(&self.wake),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn wake_for(&self, key: &[u8]) {
+        match self.keys.bare(key) {
+            b"paused" => self.wake.changed(InterestKind::Queues),
+            b"schedule" | b"retry" | b"dead" => self.wake.changed(InterestKind::Timed),
+            queue if queue.starts_with(b"queue:") => self.wake.changed(InterestKind::Queues),
+            _ if self.is_list(key) => self.wake.changed(InterestKind::Lists),
+            _ => {}
+        }
+    }
+
+    fn is_list(&self, key: &[u8]) -> bool {
+        let lists = self.lists.lock();
+        lists.unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 }
 
 fn wake_all(wake: &Wake) {
     wake.changed(InterestKind::Queues);
     wake.changed(InterestKind::Timed);
+    wake.changed(InterestKind::Lists);
 }
 
 /// Takes up what a lost connection leaves behind: the new one is not tracked, and what happened meanwhile was not seen.

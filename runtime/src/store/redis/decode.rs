@@ -98,6 +98,10 @@ pub(super) fn turn(
     Ok((commit(&done, count)?, claim(claimed, request)?))
 }
 
+pub(super) fn items(frame: Resp3Frame) -> Decoded<Vec<Bytes>> {
+    list(list(Some(frame))?.next())?.map(bytes).collect()
+}
+
 pub(super) fn renew(frame: Resp3Frame) -> Decoded<Renewed> {
     let mut parts = list(Some(frame))?;
     let standing = match text(&parts.next().unwrap_or(Resp3Frame::Null))?.as_str() {

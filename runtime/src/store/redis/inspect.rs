@@ -1,19 +1,24 @@
 //! Looking: plain reads, over the tracked connection.
 
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
 use fred::bytes::Bytes;
 use fred::clients::{Client, Pipeline};
 use fred::error::Error;
 use fred::interfaces::{
-    HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
+    ClientLike, HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
 };
 use fred::types::sorted_sets::ZSort;
-use fred::types::{FromValue, Value};
+use fred::types::{CustomCommand, FromValue, Value};
 
+use super::encode::Encoded;
+use super::scripts::Script;
 use super::{RedisStore, connect, decode};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
-    QueueInfo, Stat, TimedSet, Unavailable,
+    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
+    Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
 };
 
 impl RedisStore {
@@ -43,19 +48,52 @@ impl RedisStore {
             .map_err(|error| self.unavailable(error))
     }
 
+    /// Items of a list.
+    async fn range(&self, key: Bytes, first: i64, last: i64) -> Result<Vec<Bytes>, Unavailable> {
+        let encoded = Encoded {
+            keys: vec![key],
+            args: vec![first.into(), last.into()],
+        };
+        let answer = self.call(Script::Look, encoded).await?;
+        decode::items(answer).map_err(|odd| self.unexpected(odd))
+    }
+
     /// Entries of a timed set by their rank.
     async fn ranked(
         &self,
         set: TimedSet,
+        order: Order,
         first: i64,
         last: i64,
     ) -> Result<Vec<(Bytes, f64)>, Unavailable> {
-        let key = self.keys.timed(set);
+        let (key, backward) = (self.keys.timed(set), order == Order::Backward);
         self.look(
             self.client
-                .zrange(key, first, last, None::<ZSort>, false, None, true),
+                .zrange(key, first, last, None::<ZSort>, backward, None, true),
         )
         .await
+    }
+
+    /// Asks for the first entries of a timed set between two scores.
+    async fn between(
+        &self,
+        pipeline: &Pipeline<Client>,
+        set: TimedSet,
+        from: &str,
+        to: &str,
+        count: i64,
+    ) -> Result<(), Error> {
+        let command = CustomCommand::new_static("ZRANGEBYSCORE", None, false);
+        let args: Vec<Value> = vec![
+            self.keys.timed(set).into(),
+            from.into(),
+            to.into(),
+            "WITHSCORES".into(),
+            "LIMIT".into(),
+            0.into(),
+            count.into(),
+        ];
+        pipeline.custom(command, args).await
     }
 
     async fn now(&self) -> Result<Timestamp, Unavailable> {
@@ -67,32 +105,34 @@ impl RedisStore {
 }
 
 impl Inspect for RedisStore {
-    fn page<'a>(&'a self, place: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
+    fn page<'a>(
+        &'a self,
+        place: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
         Box::pin(async move {
-            if limit == 0 {
-                return Ok(Page {
-                    entries: Vec::new(),
-                    next: Some(cursor),
-                });
-            }
-            let (first, limit_rows) = (signed(cursor), signed(limit as u64));
+            // One more than is asked for: whether there is a next page.
+            let (first, count) = (signed(cursor), signed(limit as u64));
+            let last = first.saturating_add(count);
             let mut entries: Vec<Entry> = match place {
                 PlaceName::Queue(name) => {
+                    let key = self.keys.queue(name);
                     // The head of a queue is the end of its list.
-                    let (from, to) = (-1 - first - limit_rows, -1 - first);
-                    let payloads: Vec<Bytes> = self
-                        .look(self.client.lrange(self.keys.queue(name), from, to))
-                        .await?;
-                    payloads
-                        .into_iter()
-                        .rev()
-                        .map(|payload| Entry { payload, at: None })
-                        .collect()
+                    let payloads = match order {
+                        Order::Backward => self.range(key, first, last).await?,
+                        Order::Forward => {
+                            let mut payloads = self.range(key, -1 - last, -1 - first).await?;
+                            payloads.reverse();
+                            payloads
+                        }
+                    };
+                    let waiting = |payload| Entry { payload, at: None };
+                    payloads.into_iter().map(waiting).collect()
                 }
                 PlaceName::Timed(set) => {
-                    let ranked = self
-                        .ranked(*set, first, first.saturating_add(limit_rows))
-                        .await?;
+                    let ranked = self.ranked(*set, order, first, last).await?;
                     ranked.into_iter().map(entry).collect()
                 }
             };
@@ -105,22 +145,58 @@ impl Inspect for RedisStore {
         })
     }
 
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        Box::pin(async move {
+            let command = CustomCommand::new_static("ZSCAN", None, false);
+            let args: Vec<Value> = vec![
+                self.keys.timed(set).into(),
+                cursor.to_string().into(),
+                "MATCH".into(),
+                containing(text).into(),
+                "COUNT".into(),
+                signed(limit.max(1) as u64).into(),
+            ];
+            let (next, found): (u64, Vec<(Bytes, f64)>) =
+                self.look(self.client.custom(command, args)).await?;
+            Ok(Page {
+                entries: found.into_iter().map(entry).collect(),
+                next: (next > 0).then_some(next),
+            })
+        })
+    }
+
     fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Answer<'_, Due> {
         Box::pin(async move {
-            // One more than is asked for: when the next one is due.
-            let mut due = Due::default();
-            for (payload, score) in self.ranked(set, 0, signed(limit as u64)).await? {
-                let at = Timestamp::from_score(score);
-                if at > now || due.entries.len() == limit {
-                    due.next = Some(at);
-                    break;
-                }
-                due.entries.push(Entry {
-                    payload,
-                    at: Some(at),
-                });
-            }
-            Ok(due)
+            let (until, after) = (now.to_string(), format!("({now}"));
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                // One more than is asked for: when the next one is due. Else that is the first that is not due.
+                let count = signed(limit as u64).saturating_add(1);
+                self.between(&pipeline, set, "-inf", &until, count).await?;
+                self.between(&pipeline, set, &after, "+inf", 1).await
+            };
+            self.look(ask).await?;
+            let mut answers = self.look(pipeline.all::<Vec<Value>>()).await?.into_iter();
+            let mut ranked = || -> Result<Vec<(Bytes, f64)>, Unavailable> {
+                Ok(self.read(answers.next())?.unwrap_or_default())
+            };
+            let mut entries: Vec<Entry> = ranked()?.into_iter().map(entry).collect();
+            let later = ranked()?.into_iter().map(entry);
+            let next = if entries.len() > limit {
+                entries.drain(limit..).next()
+            } else {
+                later.take(1).next()
+            };
+            Ok(Due {
+                entries,
+                next: next.and_then(|entry| entry.at),
+            })
         })
     }
 
@@ -165,12 +241,78 @@ impl Inspect for RedisStore {
         })
     }
 
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
         Box::pin(async move {
-            let count: Option<u64> = self
-                .look(self.client.get(self.keys.counter(stat, day)))
-                .await?;
-            Ok(count.unwrap_or(0))
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for (stat, day) in which {
+                    let () = pipeline.get(self.keys.counter(*stat, *day)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let count = |answer| Ok(self.read(Some(answer))?.unwrap_or(0));
+            self.answers(&pipeline)
+                .await?
+                .into_iter()
+                .map(count)
+                .collect()
+        })
+    }
+
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>> {
+        Box::pin(async move {
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for key in keys {
+                    let () = pipeline.get(self.keys.note(key)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let answers = self.answers(&pipeline).await?;
+            answers
+                .into_iter()
+                .map(|answer| self.read(Some(answer)))
+                .collect()
+        })
+    }
+
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>> {
+        Box::pin(async move {
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for key in keys {
+                    let () = pipeline.hgetall(self.keys.note(key)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let sorted = |answer| {
+                let fields: HashMap<String, Bytes> = self.read(Some(answer))?.unwrap_or_default();
+                let mut fields: Fields = fields.into_iter().collect();
+                fields.sort();
+                Ok(fields)
+            };
+            self.answers(&pipeline)
+                .await?
+                .into_iter()
+                .map(sorted)
+                .collect()
+        })
+    }
+
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
+        Box::pin(async move {
+            let key = self.keys.note(key);
+            // Before the look, so that no change after it is taken for that of another key.
+            self.lists
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.clone());
+            let mut items = self.range(key, 0, -1).await?;
+            items.reverse();
+            Ok(items)
         })
     }
 
@@ -256,6 +398,22 @@ fn entry((payload, score): (Bytes, f64)) -> Entry {
         payload,
         at: Some(Timestamp::from_score(score)),
     }
+}
+
+/// A pattern for what contains this text. Of these only `*` fits an entry of no bytes.
+fn containing(text: &str) -> String {
+    if text.is_empty() {
+        return "*".into();
+    }
+    let mut pattern = String::from("*");
+    for part in text.chars() {
+        if matches!(part, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(part);
+    }
+    pattern.push('*');
+    pattern
 }
 
 fn signed(n: u64) -> i64 {

@@ -3,7 +3,7 @@
 use fred::bytes::Bytes;
 
 use crate::job::Timestamp;
-use crate::store::{Lane, Members, Owner, Stat, TimedSet};
+use crate::store::{Key, Lane, Members, Owner, PlaceName, Stat, TimedSet};
 
 /// Names keys, with a prefix that is mostly empty.
 #[derive(Clone, Debug)]
@@ -16,6 +16,17 @@ impl Keys {
 
     pub(super) fn timed(&self, set: TimedSet) -> Bytes {
         self.key(&[set.name()])
+    }
+
+    pub(super) fn place(&self, place: &PlaceName) -> Bytes {
+        match place {
+            PlaceName::Queue(name) => self.queue(name),
+            PlaceName::Timed(set) => self.timed(*set),
+        }
+    }
+
+    pub(super) fn note(&self, key: &Key) -> Bytes {
+        self.key(&[key])
     }
 
     pub(super) fn members(&self, set: Members) -> Bytes {

@@ -9,16 +9,19 @@ mod decode;
 mod encode;
 mod inspect;
 mod keys;
+mod push;
 mod scripts;
 mod silence;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
@@ -37,6 +40,9 @@ use keys::Keys;
 use scripts::{Script, Scripts};
 use silence::Silence;
 
+/// The keys of the lists that were asked for, which are few: only a change of one of these wakes who waits for lists.
+type Lists = Mutex<HashSet<Bytes>>;
+
 /// A store in Redis.
 pub struct RedisStore {
     client: Client,
@@ -46,6 +52,7 @@ pub struct RedisStore {
     scripts: Scripts,
     silence: Silence,
     wake: Arc<Wake>,
+    lists: Arc<Lists>,
     clock: Option<TestClock>,
     /// How far the server's clock is ahead of this host's, in microseconds.
     offset: AtomicI64,
@@ -130,12 +137,14 @@ impl RedisStore {
 impl Store for RedisStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
         Box::pin(async move {
-            let answer = self
-                .call(
+            let (script, encoded) = match push::encode(batch, &self.keys, self.given_time()) {
+                Some(encoded) => (Script::Push, encoded),
+                None => (
                     Script::Commit,
                     encode::commit(batch, &self.keys, self.about_now(), self.given_time()),
-                )
-                .await?;
+                ),
+            };
+            let answer = self.call(script, encoded).await?;
             decode::commit(&answer, batch.txs.len()).map_err(|answer| self.unexpected(answer))
         })
     }

@@ -36,6 +36,9 @@ const TAKE_OVER: &str = concat!(
     include_str!("lua/take_over.lua")
 );
 
+const PUSH: &str = concat!(include_str!("lua/common.lua"), include_str!("lua/push.lua"));
+const LOOK: &str = include_str!("lua/look.lua");
+
 /// A script.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Script {
@@ -48,14 +51,18 @@ pub(super) enum Script {
     Turn,
     Renew,
     TakeOver,
+    Look,
+    Push,
 }
 
-const ALL: [(Script, &str); 5] = [
+const ALL: [(Script, &str); 7] = [
     (Script::Commit, COMMIT),
     (Script::Claim, CLAIM),
     (Script::Turn, TURN),
     (Script::Renew, RENEW),
     (Script::TakeOver, TAKE_OVER),
+    (Script::Look, LOOK),
+    (Script::Push, PUSH),
 ];
 
 /// The scripts as the server knows them.

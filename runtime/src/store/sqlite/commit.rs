@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::notes;
 use super::tables::{Tables, savepoint};
 use crate::job::Timestamp;
 use crate::store::{
-    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, RECEIPT_TTL, Stat,
-    TimedSet, Tx, TxResult,
+    Batch, ClaimId, Commit, Effect, End, Guard, InterestKind, Members, Place, PlaceName,
+    RECEIPT_TTL, Stat, TimedSet, Tx, TxResult,
 };
 
 /// How often receipts that ran out are dropped.
@@ -30,6 +31,7 @@ pub(super) fn members(set: Members) -> i64 {
     match set {
         Members::Queues => 0,
         Members::Paused => 1,
+        Members::Processes => 2,
     }
 }
 
@@ -94,6 +96,7 @@ fn keep_receipt(
     // A look at every receipt, so not at every batch.
     if tables.known.next_purge <= now.as_micros() {
         tables.known.next_purge = now.after(PURGE_EVERY).as_micros();
+        notes::purge(tables, now)?;
         tables
             .connection
             .prepare_cached("DELETE FROM receipt WHERE expires <= ?1")?
@@ -184,8 +187,11 @@ impl Changes<'_, '_> {
     }
 
     fn effects(&mut self, effects: &[Effect]) -> rusqlite::Result<()> {
+        let now = self.now;
         savepoint(self.tables, |tables| {
-            effects.iter().try_for_each(|effect| apply(tables, effect))
+            effects
+                .iter()
+                .try_for_each(|effect| apply(tables, effect, now))
         })
     }
 
@@ -201,12 +207,26 @@ impl Changes<'_, '_> {
                     .prepare_cached("SELECT 1 FROM claim WHERE owner = ?1 AND token = ?2")?;
                 select.exists(params![owner, number(token.as_number())])
             }
-            Guard::Contains(set, payload) => {
+            Guard::Contains(PlaceName::Queue(name), payload) => {
+                let Some(queue) = self.tables.known_queue(name)? else {
+                    return Ok(false);
+                };
+                let mut select = self
+                    .tables
+                    .connection
+                    .prepare_cached("SELECT 1 FROM ready WHERE queue = ?1 AND payload = ?2")?;
+                select.exists(params![queue, &payload[..]])
+            }
+            Guard::Contains(PlaceName::Timed(set), payload) => {
                 let mut select = self
                     .tables
                     .connection
                     .prepare_cached("SELECT 1 FROM timed WHERE place = ?1 AND payload = ?2")?;
                 select.exists(params![place(*set), &payload[..]])
+            }
+            Guard::Absent(key) => notes::is_absent(self.tables.connection, key, self.now),
+            Guard::AbsentField(key, field) => {
+                notes::is_field_absent(self.tables.connection, key, field, self.now)
             }
         }
     }
@@ -253,7 +273,7 @@ fn settled_only(tx: &Tx) -> Option<&ClaimId> {
     }
 }
 
-fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
+fn apply(tables: &mut Tables<'_>, effect: &Effect, now: Timestamp) -> rusqlite::Result<()> {
     match effect {
         Effect::Put(payload, Place::Queue { name, end }) => put(tables, payload, name, *end),
         Effect::Put(payload, Place::Timed { set, at }) => {
@@ -265,14 +285,7 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
                 .execute(params![place(*set), &payload[..], at.as_micros()])
                 .map(|_| ())
         }
-        Effect::Take(set, payload) => {
-            let mut delete = tables
-                .connection
-                .prepare_cached("DELETE FROM timed WHERE place = ?1 AND payload = ?2")?;
-            delete
-                .execute(params![place(*set), &payload[..]])
-                .map(|_| ())
-        }
+        Effect::Take(place, payload) => take(tables, place, payload),
         Effect::Release(claim) => release(tables, claim).map(|_| ()),
         // Written at the end of the batch.
         Effect::Count(..) => Ok(()),
@@ -281,6 +294,7 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
             match set {
                 Members::Queues => tables.known.joined.clear(),
                 Members::Paused => tables.changed(InterestKind::Queues),
+                Members::Processes => {}
             }
             let mut delete = tables
                 .connection
@@ -289,7 +303,15 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect) -> rusqlite::Result<()> {
                 .execute(params![members(*set), &**member])
                 .map(|_| ())
         }
+        Effect::Clear(place) => clear(tables, place),
         Effect::Trim { set, before, keep } => trim(tables, *set, *before, *keep),
+        Effect::Unset(_)
+        | Effect::Set { .. }
+        | Effect::SetFields { .. }
+        | Effect::AddFields { .. }
+        | Effect::Observe { .. }
+        | Effect::Append { .. }
+        | Effect::Strike { .. } => notes::apply(tables, effect, now),
     }
 }
 
@@ -314,6 +336,40 @@ fn put(tables: &mut Tables<'_>, payload: &[u8], name: &Arc<str>, end: End) -> ru
         .prepare_cached(sql)?
         .execute(params![queue, payload])
         .map(|_| ())
+}
+
+fn take(tables: &mut Tables<'_>, from: &PlaceName, payload: &[u8]) -> rusqlite::Result<()> {
+    let (number, sql) = match from {
+        PlaceName::Queue(name) => (
+            tables.known_queue(name)?,
+            "DELETE FROM ready WHERE queue = ?1 AND pos =
+             (SELECT min(pos) FROM ready WHERE queue = ?1 AND payload = ?2)",
+        ),
+        PlaceName::Timed(set) => (
+            Some(place(*set)),
+            "DELETE FROM timed WHERE place = ?1 AND payload = ?2",
+        ),
+    };
+    let Some(number) = number else {
+        return Ok(());
+    };
+    let mut delete = tables.connection.prepare_cached(sql)?;
+    delete.execute(params![number, payload]).map(|_| ())
+}
+
+fn clear(tables: &mut Tables<'_>, all_of: &PlaceName) -> rusqlite::Result<()> {
+    let (number, sql) = match all_of {
+        PlaceName::Queue(name) => (
+            tables.known_queue(name)?,
+            "DELETE FROM ready WHERE queue = ?1",
+        ),
+        PlaceName::Timed(set) => (Some(place(*set)), "DELETE FROM timed WHERE place = ?1"),
+    };
+    let Some(number) = number else {
+        return Ok(());
+    };
+    let mut delete = tables.connection.prepare_cached(sql)?;
+    delete.execute([number]).map(|_| ())
 }
 
 fn join(tables: &Tables<'_>, set: Members, member: &str) -> rusqlite::Result<()> {

@@ -1,6 +1,6 @@
 //! Looking.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::claim::claimed;
 use super::commit::{members, number, place};
-use super::{SqliteStore, name};
+use super::{SqliteStore, name, notes};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Inspect, Members, Owner, OwnerInfo, Page, PlaceName,
-    QueueInfo, Stat, TimedSet, Unavailable,
+    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
+    Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
 };
 
 impl SqliteStore {
@@ -23,8 +23,12 @@ impl SqliteStore {
     ) -> Answer<'a, T> {
         let reader = self.reader.clone();
         Box::pin(async move {
-            // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
-            let work = move || look(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+            let work = move || {
+                // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                // What several statements see is of one moment.
+                look(&*reader.unchecked_transaction()?)
+            };
             match tokio::task::spawn_blocking(work).await {
                 Ok(result) => result.map_err(|error| {
                     Unavailable::new(name(&self.path), error.to_string())
@@ -35,12 +39,38 @@ impl SqliteStore {
             }
         })
     }
+
+    fn look_at_notes<'a, T: Send + 'static>(
+        &'a self,
+        keys: &'a [Key],
+        look: fn(&Connection, &Key, Timestamp) -> rusqlite::Result<T>,
+    ) -> Answer<'a, Vec<T>> {
+        let (keys, now) = (keys.to_vec(), self.time.now());
+        self.look(move |connection| keys.iter().map(|key| look(connection, key, now)).collect())
+    }
 }
 
 impl Inspect for SqliteStore {
-    fn page<'a>(&'a self, at: &'a PlaceName, cursor: u64, limit: usize) -> Answer<'a, Page> {
+    fn page<'a>(
+        &'a self,
+        at: &'a PlaceName,
+        order: Order,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
         let at = at.clone();
-        self.look(move |connection| page(connection, &at, cursor, limit))
+        self.look(move |connection| page(connection, &at, order, cursor, limit))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        set: TimedSet,
+        text: &'a str,
+        cursor: u64,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        let text = text.to_owned();
+        self.look(move |connection| scan(connection, set, &text, cursor, limit))
     }
 
     fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Answer<'_, Due> {
@@ -83,16 +113,33 @@ impl Inspect for SqliteStore {
         self.look(census)
     }
 
-    fn counter<'a>(&'a self, stat: Stat, day: Option<&'a str>) -> Answer<'a, u64> {
-        let day = day.unwrap_or_default().to_owned();
+    fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
+        let which: Vec<_> = which
+            .iter()
+            .map(|(stat, day)| (stat.name(), day.unwrap_or_default().to_owned()))
+            .collect();
         self.look(move |connection| {
             let mut select =
                 connection.prepare_cached("SELECT n FROM counter WHERE name = ?1 AND day = ?2")?;
-            Ok(select
-                .query_row(params![stat.name(), day], |row| row.get(0))
-                .optional()?
-                .map_or(0, unsigned))
+            let mut count = |(name, day): &(&str, String)| {
+                let n = select.query_row(params![name, day], |row| row.get(0));
+                Ok(n.optional()?.map_or(0, unsigned))
+            };
+            which.iter().map(&mut count).collect()
         })
+    }
+
+    fn values<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Option<Bytes>>> {
+        self.look_at_notes(keys, notes::text)
+    }
+
+    fn fields<'a>(&'a self, keys: &'a [Key]) -> Answer<'a, Vec<Fields>> {
+        self.look_at_notes(keys, notes::fields)
+    }
+
+    fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
+        let (key, now) = (key.clone(), self.time.now());
+        self.look(move |connection| notes::list(connection, &key, now))
     }
 
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
@@ -138,41 +185,88 @@ impl Inspect for SqliteStore {
 fn page(
     connection: &Connection,
     at: &PlaceName,
+    order: Order,
     cursor: u64,
     limit: usize,
 ) -> rusqlite::Result<Page> {
-    let (cursor_row, limit_rows) = (number(cursor), number(limit as u64).saturating_add(1));
-    let mut entries: Vec<Entry> = match at {
-        PlaceName::Queue(name) => {
-            let mut select = connection.prepare_cached(
-                "SELECT payload FROM ready WHERE queue = (SELECT id FROM queue WHERE name = ?1) ORDER BY pos LIMIT ?2 OFFSET ?3",
-            )?;
-            let rows =
-                select.query_map(params![Arc::as_ref(name), limit_rows, cursor_row], |row| {
-                    Ok(Entry {
-                        payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
-                        at: None,
-                    })
-                })?;
-            rows.collect::<rusqlite::Result<_>>()?
+    let sql = match (at, order) {
+        (PlaceName::Queue(_), Order::Forward) => {
+            "SELECT payload, NULL FROM ready WHERE queue = ?1 ORDER BY pos LIMIT ?2 OFFSET ?3"
         }
-        PlaceName::Timed(set) => {
-            let mut select = connection
-                .prepare_cached("SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3")?;
-            let rows = select.query_map(params![place(*set), limit_rows, cursor_row], |row| {
-                Ok(Entry {
-                    payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
-                    at: Some(Timestamp::from_micros(row.get(1)?)),
-                })
-            })?;
-            rows.collect::<rusqlite::Result<_>>()?
+        (PlaceName::Queue(_), Order::Backward) => {
+            "SELECT payload, NULL FROM ready WHERE queue = ?1 ORDER BY pos DESC LIMIT ?2 OFFSET ?3"
+        }
+        (PlaceName::Timed(_), Order::Forward) => {
+            "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3"
+        }
+        (PlaceName::Timed(_), Order::Backward) => {
+            "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at DESC, payload DESC LIMIT ?2 OFFSET ?3"
         }
     };
+    let of = match at {
+        PlaceName::Queue(name) => queue(connection, name)?,
+        PlaceName::Timed(set) => Some(place(*set)),
+    };
+    let Some(of) = of else {
+        return Ok(Page::default());
+    };
+    let rows = number(limit as u64).saturating_add(1);
+    let mut entries = connection
+        .prepare_cached(sql)?
+        .query_map(params![of, rows, number(cursor)], entry)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     Ok(Page {
         next: more.then(|| cursor + entries.len() as u64),
         entries,
+    })
+}
+
+/// The cursor is how many entries were looked at, earliest first.
+fn scan(
+    connection: &Connection,
+    set: TimedSet,
+    text: &str,
+    cursor: u64,
+    limit: usize,
+) -> rusqlite::Result<Page> {
+    let looked_at = limit.max(1) as u64;
+    let mut select = connection.prepare_cached(
+        "SELECT payload, at FROM
+           (SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3)
+         WHERE instr(payload, ?4) > 0",
+    )?;
+    let part = params![
+        place(set),
+        number(looked_at),
+        number(cursor),
+        text.as_bytes()
+    ];
+    let entries = select
+        .query_map(part, entry)?
+        .collect::<rusqlite::Result<_>>()?;
+    let end = cursor.saturating_add(looked_at);
+    let mut beyond = connection.prepare_cached(
+        "SELECT 1 FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT 1 OFFSET ?2",
+    )?;
+    let more = beyond.exists(params![place(set), number(end)])?;
+    Ok(Page {
+        entries,
+        next: more.then_some(end),
+    })
+}
+
+fn queue(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    let mut select = connection.prepare_cached("SELECT id FROM queue WHERE name = ?1")?;
+    select.query_row([name], |row| row.get(0)).optional()
+}
+
+/// A payload, and its time where it has one.
+fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
+        at: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_micros),
     })
 }
 

@@ -7,6 +7,7 @@ mod claim;
 mod commit;
 mod file;
 mod inspect;
+mod notes;
 mod open;
 mod owner;
 mod tables;

@@ -9,8 +9,11 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::Durability;
 use super::writer::{is_busy, pause};
 
+/// What makes the tables of each version out of those of the version before.
+const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+
 /// The version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long the opening waits for another process that makes the tables or writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,8 +108,8 @@ pub(super) fn connections(
 
 /// Whose tables are in a file.
 enum Tables {
-    None,
-    Ours,
+    /// Made by us, of this version; there are none in version 0.
+    Ours(i64),
     Others(String),
 }
 
@@ -121,11 +124,11 @@ fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match (version, tables) {
-        (0, 0) => Tables::None,
-        (VERSION, _) => Tables::Ours,
+        (0, 0) => Tables::Ours(0),
+        (1..=VERSION, _) => Tables::Ours(version),
         (0, _) => Tables::Others("it is a database of another program: name another file".into()),
         _ => Tables::Others(format!(
-            "its tables are of version {version}, this program knows version {VERSION}: name another file"
+            "its tables are of version {version}, this program knows them up to version {VERSION}: use a newer sancho, or name another file"
         )),
     })
 }
@@ -139,6 +142,7 @@ fn prepare(writer: &Connection, durability: Durability) -> rusqlite::Result<bool
     };
     writer.pragma_update(None, "synchronous", synchronous)?;
     writer.pragma_update(None, "temp_store", "MEMORY")?;
+    writer.pragma_update(None, "foreign_keys", true)?;
     // In KiB.
     writer.pragma_update(None, "cache_size", -16_384)?;
     // A log that grew while a look held it up is cut again.
@@ -158,11 +162,14 @@ fn set_journal_mode(writer: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-/// Makes the tables where there are none. Two processes may open a new file at once: the lock is taken before the look.
+/// Makes the tables that are missing. Two processes may open a new file at once: the lock is taken before the look.
 fn make_tables(writer: &mut Connection) -> rusqlite::Result<()> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Tables::None = tables(&transaction)? {
-        transaction.execute_batch(include_str!("schema.sql"))?;
+    if let Tables::Ours(version) = tables(&transaction)? {
+        let made = usize::try_from(version).unwrap_or(0);
+        for schema in SCHEMAS.iter().skip(made) {
+            transaction.execute_batch(schema)?;
+        }
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()

@@ -25,7 +25,7 @@ pub(super) struct Known {
     queues: HashMap<Arc<str>, i64>,
     /// Queues that are certainly in the set of names. True for one transaction: another process may take them out.
     pub(super) joined: HashSet<i64>,
-    /// When receipts that ran out are dropped next, in microseconds.
+    /// When receipts and notes that ran out are dropped next, in microseconds.
     pub(super) next_purge: i64,
 }
 
@@ -33,10 +33,22 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// The kinds of change that were made.
-    pub(super) queues: bool,
-    pub(super) timed: bool,
+    queues: bool,
+    timed: bool,
+    lists: bool,
     /// The work failed, and has learned how to do without what failed: it is worth to be run again.
     pub(super) again: bool,
+}
+
+impl News {
+    /// Whether a change of this kind was made.
+    pub(super) fn has(&self, kind: InterestKind) -> bool {
+        match kind {
+            InterestKind::Queues => self.queues,
+            InterestKind::Timed => self.timed,
+            InterestKind::Lists => self.lists,
+        }
+    }
 }
 
 impl Tables<'_> {
@@ -50,6 +62,7 @@ impl Tables<'_> {
         match kind {
             InterestKind::Queues => self.news.queues = true,
             InterestKind::Timed => self.news.timed = true,
+            InterestKind::Lists => self.news.lists = true,
         }
     }
 

@@ -31,6 +31,13 @@ const LOCK_LOOKS: std::ops::Range<u64> = 200..1_000;
 /// When a look that may have been too early is made again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// The kinds of change that another process is woken for.
+const KINDS: [InterestKind; 3] = [
+    InterestKind::Queues,
+    InterestKind::Timed,
+    InterestKind::Lists,
+];
+
 /// The asking end. The thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
@@ -157,6 +164,7 @@ struct Seen {
     /// The row of each kind in the table `signal`.
     queues: Option<i64>,
     timed: Option<i64>,
+    lists: Option<i64>,
     /// A look was asked for while a transaction ran, or is owed from before it.
     look_due: bool,
     /// The last look may have been too early. The log is written, which is what wakes this thread, before the commit can
@@ -211,7 +219,7 @@ impl Thread {
             return;
         }
         self.seen.version = version;
-        for kind in [InterestKind::Queues, InterestKind::Timed] {
+        for kind in KINDS {
             // Without an answer, a wake-up for nothing is the safe side.
             let now = self
                 .connection
@@ -353,20 +361,16 @@ impl Thread {
 
     /// Commits, and wakes whoever waits for what has changed.
     fn commit(&mut self, news: &News) -> rusqlite::Result<()> {
-        let kinds = [
-            (InterestKind::Queues, news.queues),
-            (InterestKind::Timed, news.timed),
-        ];
-        let changed = || kinds.into_iter().filter(|(_, changed)| *changed);
-        let result = self.raise_signals_and_commit(changed().map(|(kind, _)| kind));
+        let changed = || KINDS.into_iter().filter(|kind| news.has(*kind));
+        let result = self.raise_signals_and_commit(changed());
         if result.is_err() {
             self.roll_back();
             // The numbers that were raised are free again for another process, and must not look like seen ones then.
-            for (kind, _) in changed() {
+            for kind in changed() {
                 *self.seen.of(kind) = None;
             }
         } else {
-            for (kind, _) in changed() {
+            for kind in changed() {
                 self.wake.changed(kind);
             }
         }
@@ -424,6 +428,7 @@ impl Seen {
         match kind {
             InterestKind::Queues => &mut self.queues,
             InterestKind::Timed => &mut self.timed,
+            InterestKind::Lists => &mut self.lists,
         }
     }
 }
@@ -433,6 +438,7 @@ fn number_of(kind: InterestKind) -> i64 {
     match kind {
         InterestKind::Queues => 0,
         InterestKind::Timed => 1,
+        InterestKind::Lists => 2,
     }
 }
 
