@@ -21,6 +21,7 @@ store_conformance![
     a_place_is_read_page_by_page,
     a_place_that_is_empty_has_one_empty_page,
     a_time_comes_back_to_the_microsecond,
+    entries_of_one_time_are_read_page_by_page,
     due_entries_are_those_up_to_now_earliest_first,
     due_tells_when_the_next_one_is_due,
     due_of_an_empty_set_is_nothing,
@@ -236,6 +237,36 @@ async fn due(store: &Fixture, after: u64, limit: usize) -> (Vec<Bytes>, Option<T
         due.entries.into_iter().map(|entry| entry.payload).collect(),
         due.next,
     )
+}
+
+async fn entries_of_one_time_are_read_page_by_page(store: Fixture) {
+    let set = TimedSet::Retry;
+    let at = seconds(&store, 5);
+    let micro = Duration::from_micros(1);
+    let effects = [
+        (at.before(micro), "before"),
+        (at, "3"),
+        (at, "1"),
+        (at, "2"),
+        (at.after(micro), "after"),
+    ];
+    let effects = effects.map(|(at, payload)| timed(set, at, payload));
+    store.apply(effects.into()).await;
+    let entry = |payload: &'static str| Entry {
+        payload: payload.into(),
+        at: Some(at),
+    };
+    let first = store.at(set, at, 0, 2).await.unwrap();
+    assert_eq!(first.entries, ["1", "2"].map(entry));
+    let last = store.at(set, at, first.next.unwrap(), 2).await.unwrap();
+    assert_eq!((last.entries, last.next), (vec![entry("3")], None));
+    assert_eq!(
+        store.at(set, at, 9, 2).await.unwrap(),
+        Page::default(),
+        "beyond the end"
+    );
+    let another = at.after(Duration::from_secs(1));
+    assert_eq!(store.at(set, another, 0, 2).await.unwrap(), Page::default());
 }
 
 async fn due_entries_are_those_up_to_now_earliest_first(store: Fixture) {

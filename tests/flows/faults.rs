@@ -139,6 +139,9 @@ impl Inspect for Faulty {
     fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<job::Timestamp>> {
         self.inner.find(set, payload)
     }
+    fn at(&self, set: TimedSet, at: job::Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        self.inner.at(set, at, cursor, limit)
+    }
     fn census(&self) -> Answer<'_, Census> {
         self.inner.census()
     }

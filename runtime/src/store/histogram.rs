@@ -1,6 +1,12 @@
-//! Histograms as Sidekiq keeps them: a bit field of 16-bit numbers.
+//! Histograms as Sidekiq keeps them: how many executions fell into each bucket, a bit field of 16-bit numbers.
 
 use bytes::Bytes;
+
+/// The upper bounds of all buckets but the last, in milliseconds. A time falls into the first whose bound is above it.
+pub const BOUNDS_MS: [u64; 25] = [
+    20, 30, 45, 65, 100, 150, 225, 335, 500, 750, 1_100, 1_700, 2_500, 3_800, 5_750, 8_500, 13_000,
+    20_000, 30_000, 45_000, 65_000, 100_000, 150_000, 225_000, 335_000,
+];
 
 /// A histogram after these were added to it: as long as its highest bucket that was ever named.
 pub(super) fn add(histogram: &[u8], counts: &[(u8, u16)]) -> Bytes {

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::job::Timestamp;
 
-mod histogram;
+pub mod histogram;
 pub mod keys;
 pub mod memory;
 pub mod redis;
@@ -155,6 +155,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Unavailable`] where no answer came.
     fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<Timestamp>>;
+
+    /// A page of the entries of a timed set that have exactly this time, by their bytes: at most `limit` of them from `cursor`
+    /// on.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page>;
 
     /// How many payloads stand where, and the oldest of each queue.
     ///
