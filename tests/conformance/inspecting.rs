@@ -256,10 +256,17 @@ async fn entries_of_one_time_are_read_page_by_page(store: Fixture) {
         payload: payload.into(),
         at: Some(at),
     };
-    let first = store.at(set, at, 0, 2).await.unwrap();
-    assert_eq!(first.entries, ["1", "2"].map(entry));
-    let last = store.at(set, at, first.next.unwrap(), 2).await.unwrap();
-    assert_eq!((last.entries, last.next), (vec![entry("3")], None));
+    let all = ["1", "2", "3"].map(entry);
+    let whole = store.at(set, at, 0, 9).await.unwrap();
+    assert_eq!((&whole.entries[..], whole.next), (&all[..], None));
+    let (mut read, mut cursor) = (Vec::new(), Some(0));
+    while let Some(from) = cursor {
+        let page = store.at(set, at, from, 2).await.unwrap();
+        assert!(page.entries.len() <= 2);
+        read.extend(page.entries);
+        cursor = page.next;
+    }
+    assert_eq!(read, all);
     assert_eq!(
         store.at(set, at, 9, 2).await.unwrap(),
         Page::default(),

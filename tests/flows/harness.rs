@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sancho::Client;
+use sancho::api::Api;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
 use sancho::store::{Entry, Order, PlaceName, Stat, Store, TestClock, TimedSet};
@@ -82,6 +83,11 @@ impl Flow {
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.client.store()
+    }
+
+    /// What may be seen and done in this store, by its clock.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(&self.client).with_clock(self.clock.source())
     }
 
     /// A server on this store and clock, with reports as state.

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod api;
 mod enqueue;
 mod execute;
 mod faults;

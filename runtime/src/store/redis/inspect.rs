@@ -218,8 +218,8 @@ impl Inspect for RedisStore {
     fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
         Box::pin(async move {
             let command = CustomCommand::new_static("ZRANGEBYSCORE", None, false);
-            // Ruby's scores are finer than a microsecond.
-            let (from, to) = (at.as_score() - 5e-7, at.as_score() + 5e-7);
+            // Ruby's scores are finer than a microsecond: this is more than can round to it.
+            let (from, to) = (at.as_score() - 1e-6, at.as_score() + 1e-6);
             let args: Vec<Value> = vec![
                 self.keys.timed(set).into(),
                 from.to_string().into(),

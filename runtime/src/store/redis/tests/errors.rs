@@ -102,7 +102,7 @@ async fn what_a_transaction_placed_is_taken_back_where_it_may_not_let_go() {
             "zrem",
             Tx::always(vec![
                 tail("q", "due"),
-                Effect::Take(TimedSet::Schedule, Bytes::from_static(b"due")),
+                Effect::Take(TimedSet::Schedule.into(), Bytes::from_static(b"due")),
             ]),
         ),
     ] {
