@@ -3,10 +3,16 @@
 #![cfg(test)]
 
 mod api;
+mod bad_input;
+mod death;
 mod enqueue;
 mod execute;
 mod faults;
+mod golden;
 mod harness;
+mod payloads;
+mod presence;
 mod retry;
+mod rules;
 mod start;
 mod stop;

@@ -8,6 +8,7 @@ use super::Server;
 use super::config::EngineConfig;
 use super::death::{DeathHandler, DeathHandlers};
 use super::middleware::{Chain, Middleware};
+use super::orders::Handle;
 use crate::client::{Client, Config};
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
@@ -91,6 +92,12 @@ impl ServerBuilder {
         self
     }
 
+    /// What others see this process called, beside its host and process id. Defaults to the program's name.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.config.tag = tag.into();
+        self
+    }
+
     /// How long the store takes this process for alive after its last renewal; it renews at a third of it. Its jobs start
     /// elsewhere that long, and a third more, after it died. Defaults to 12 s; at least 300 ms.
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -119,8 +126,8 @@ impl ServerBuilder {
         self
     }
 
-    /// The version of Sidekiq beside us: whose form the times have that are written into payloads. All versions are read.
-    /// Defaults to 8.
+    /// The version of Sidekiq beside us, which decides how what is written looks: the times in payloads, and how this process
+    /// shows itself. All versions are read. Defaults to 8.
     pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
         self.wire = Some(wire);
         self
@@ -185,6 +192,7 @@ impl ServerBuilder {
         registry.check(&self.states).map_err(Error::jobs)?;
         let states = Arc::new(self.states);
         Ok(Server {
+            handle: Handle::default(),
             chosen: Chosen {
                 config,
                 client: self.client,

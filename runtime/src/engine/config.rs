@@ -1,5 +1,6 @@
 //! What an engine is set to.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ pub(super) struct EngineConfig {
     pub(super) shutdown_timeout: Duration,
     /// How long the store takes this process for alive after a renewal; renewed at a third of it. Defaults to 12 s.
     pub(super) lease: Duration,
+    /// What others see this process called. Defaults to the program's name.
+    pub(super) tag: String,
+    /// The version of Sidekiq that what is written is meant for. Defaults to 8.
+    pub(super) wire: Wire,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
-    /// The version of Sidekiq whose form the times in payloads have that are written. Defaults to 8.
-    pub(super) wire: Wire,
     /// What the dead set keeps.
     pub(super) dead_set: DeadSet,
 }
@@ -53,12 +56,20 @@ impl Default for EngineConfig {
             queues: vec!["default".into()],
             shutdown_timeout: Duration::from_secs(25),
             lease: Duration::from_secs(12),
-            max_retries: backoff::DEFAULT_RETRIES,
+            tag: program(),
             wire: Wire::default(),
+            max_retries: backoff::DEFAULT_RETRIES,
             dead_set: DeadSet {
                 max_jobs: 10_000,
                 timeout: Duration::from_secs(180 * 24 * 60 * 60),
             },
         }
     }
+}
+
+/// The name of the program that runs.
+fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.as_deref().and_then(Path::file_name);
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::job::panic::Caught;
-use crate::job::payload::Record;
+use crate::job::payload::Fields;
 
 /// Is told of every job that is given up: one that has used up its tries, one with `retry = false` that failed, one that
 /// returned [`Outcome::Dead`](crate::Outcome::Dead) or [`Outcome::Discard`](crate::Outcome::Discard), one whose process died
@@ -60,19 +60,16 @@ impl Death<'_> {
         &self.0.payload
     }
 
-    /// Its class; empty where the payload is no job.
+    /// Its class; empty where there is none.
     #[must_use]
     pub fn class(&self) -> &str {
-        self.0.record.as_ref().map_or("", Record::class)
+        &self.0.class
     }
 
     /// Its id; empty where there is none.
     #[must_use]
     pub fn jid(&self) -> &str {
-        self.0
-            .record
-            .as_ref()
-            .map_or("", |record| record.jid().as_str())
+        &self.0.jid
     }
 
     /// The class of what it died of, as in `error_class`.
@@ -98,11 +95,44 @@ impl Death<'_> {
 #[derive(Debug)]
 pub(super) struct Dying {
     pub(super) payload: Bytes,
-    /// Missing where the payload is no job.
-    pub(super) record: Option<Record>,
-    pub(super) error_class: String,
-    pub(super) error_message: String,
     pub(super) buried: bool,
+    class: Box<str>,
+    jid: Box<str>,
+    error_class: Box<str>,
+    error_message: Box<str>,
+}
+
+impl Dying {
+    /// The end of this payload, of this class and message of an error.
+    pub(super) fn new(
+        payload: Bytes,
+        buried: bool,
+        error_class: &str,
+        error_message: &str,
+    ) -> Self {
+        let fields = Fields::read(&payload).unwrap_or_default();
+        Self {
+            class: fields.class().unwrap_or_default().into(),
+            jid: fields.jid().unwrap_or_default().into(),
+            error_class: error_class.into(),
+            error_message: error_message.into(),
+            payload,
+            buried,
+        }
+    }
+}
+
+impl fmt::Display for Dying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            class,
+            jid,
+            error_class,
+            error_message,
+            ..
+        } = self;
+        write!(f, "{class} {jid}: {error_class}: {error_message}")
+    }
 }
 
 /// The death handlers of a server, in their order.

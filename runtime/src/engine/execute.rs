@@ -10,7 +10,7 @@ use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome};
+use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome, Timestamp};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -48,6 +48,7 @@ pub(super) async fn execute(
         record: record.as_ref(),
         definition,
     };
+    engine.metrics.record(record.as_ref(), &ending, took);
     let Settlement { tx, death } = finish::settle(engine, finished, &ending);
     if let Some(dying) = death {
         engine.death_handlers.tell(&dying).await;
@@ -141,6 +142,7 @@ fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Durati
 pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
+    pub(super) since: Timestamp,
     pub(super) cancelled: CancellationToken,
     pub(super) task: tokio::task::AbortHandle,
 }
@@ -170,6 +172,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
     Running {
         claim,
         claimed,
+        since: engine.clock.now(),
         cancelled,
         task,
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Engine;
+use super::config::EngineConfig;
 use super::death::Dying;
 use super::finish::{Fate, Finished, edited, head, timed};
 use crate::job::payload::{
@@ -72,98 +73,120 @@ pub(super) fn fate(
     let Some(record) = finished.record else {
         return malformed(engine.config.wire, finished, failed, now);
     };
-    let fields = record.fields();
-    let verdict = verdict(
-        engine.config.max_retries,
+    let case = Case {
+        config: &engine.config,
         finished,
         record,
-        &fields,
-        failed.then,
+        fields: record.fields(),
         now,
-    );
+    };
+    let verdict = case.verdict(failed.then);
     let message = message(failed.message, verdict);
     let failed = Failed {
         message: &message,
         ..failed
     };
-    let edits = edits(
-        engine.config.wire,
-        finished,
-        record,
-        &fields,
-        failed,
-        verdict,
-        now,
-    );
-    let payload = edited(&finished.claimed.payload, &edits);
+    let payload = edited(&finished.claimed.payload, &case.edits(failed, verdict));
     match verdict {
         Verdict::Again(delay) => Fate::Moved(payload, timed(TimedSet::Retry, now.after(delay))),
         Verdict::Buried | Verdict::TooDeep | Verdict::Discarded | Verdict::GivenUp => {
-            Fate::Died(Dying {
-                payload,
-                record: Some(record.clone()),
-                error_class: failed.class.to_owned(),
-                error_message: message.into_owned(),
-                buried: matches!(verdict, Verdict::Buried | Verdict::TooDeep),
-            })
+            let buried = matches!(verdict, Verdict::Buried | Verdict::TooDeep);
+            Fate::Died(Dying::new(payload, buried, failed.class, failed.message))
         }
     }
 }
 
-/// Sidekiq's judgement: `retry_count` is 0 after the first failure, and the job is exhausted once it has reached its
-/// retries; where there is a `retry_for`, that alone counts, as in 8.1.
-fn verdict(
-    max_retries: u32,
-    finished: &Finished<'_>,
-    record: &Record,
-    fields: &Fields<'_>,
-    then: Then,
+/// A job that failed, with what is judged by.
+struct Case<'a> {
+    config: &'a EngineConfig,
+    finished: &'a Finished<'a>,
+    record: &'a Record,
+    fields: Fields<'a>,
     now: Timestamp,
-) -> Verdict {
-    let end = if fields.is_kept_when_dead() {
-        Verdict::Buried
-    } else {
-        Verdict::Discarded
-    };
-    let delay = match then {
-        Then::Kill => return end,
-        Then::Discard => return Verdict::Discarded,
-        Then::PutOff => return Verdict::TooDeep,
-        Then::Retry(delay) => delay,
-    };
-    let most = match fields
-        .retry()
-        .or(finished.definition.map(|job| job.retry))
-        .unwrap_or(Retry::Default)
-    {
-        Retry::Never => return Verdict::GivenUp,
-        Retry::Default => max_retries,
-        Retry::Times(times) => times,
-    };
-    let count = u32::try_from(next_count(record).max(0)).unwrap_or(u32::MAX);
-    let exhausted = match fields.retry_for() {
-        Some(time) => time.is_zero() || first_failure(record, fields, now).after(time) < now,
-        None => count >= most,
-    };
-    if exhausted {
-        return end;
-    }
-    if nesting(record.payload()) > MAX_NESTING {
-        return Verdict::TooDeep;
-    }
-    let delay = delay.unwrap_or_else(|| backoff::delay(count));
-    Verdict::Again(delay.saturating_add(backoff::jitter(count)))
 }
 
-fn next_count(record: &Record) -> i64 {
-    record
-        .retry_count()
-        .map_or(0, |count| count.saturating_add(1))
-}
+impl Case<'_> {
+    /// Sidekiq's judgement. Where neither the payload nor a job says anything about retries, which Sidekiq would take for
+    /// `false`, it is tried again: another process may know its class.
+    fn verdict(&self, then: Then) -> Verdict {
+        let end = if self.fields.is_kept_when_dead() {
+            Verdict::Buried
+        } else {
+            Verdict::Discarded
+        };
+        let delay = match then {
+            Then::Kill => return end,
+            Then::Discard => return Verdict::Discarded,
+            Then::PutOff => return Verdict::TooDeep,
+            Then::Retry(delay) => delay,
+        };
+        let of_job = self.finished.definition.map(|job| job.retry);
+        let most = match self.fields.retry().or(of_job).unwrap_or(Retry::Default) {
+            Retry::Never => return Verdict::GivenUp,
+            Retry::Default => self.config.max_retries,
+            Retry::Times(times) => times,
+        };
+        let count = u32::try_from(self.count().max(0)).unwrap_or(u32::MAX);
+        if self.is_exhausted(count, most) {
+            return end;
+        }
+        if nesting(self.record.payload()) > MAX_NESTING {
+            return Verdict::TooDeep;
+        }
+        let delay = delay.unwrap_or_else(|| backoff::delay(count));
+        Verdict::Again(delay.saturating_add(backoff::jitter(count)))
+    }
 
-fn first_failure(record: &Record, fields: &Fields<'_>, now: Timestamp) -> Timestamp {
-    let before = record.retry_count().and_then(|_| fields.failed_at());
-    before.unwrap_or(now)
+    /// `retry_count` with this failure: 0 at the first.
+    fn count(&self) -> i64 {
+        let so_far = self.record.retry_count();
+        so_far.map_or(0, |count| count.saturating_add(1))
+    }
+
+    /// A job is exhausted once its count has reached its retries; where there is a `retry_for`, that alone counts, as in 8.1.
+    fn is_exhausted(&self, count: u32, most: u32) -> bool {
+        let Some(time) = self.fields.retry_for() else {
+            return count >= most;
+        };
+        let before = self.record.retry_count().and(self.fields.failed_at());
+        let first_failure = before.unwrap_or(self.now);
+        time.is_zero() || first_failure.after(time) < self.now
+    }
+
+    /// The fields of the failure, in the order in which Sidekiq writes them.
+    fn edits(&self, failed: Failed<'_>, verdict: Verdict) -> Vec<Edit> {
+        let Self {
+            finished, fields, ..
+        } = self;
+        let time = |key| time(self.config.wire, key, self.now);
+        let mut edits = Vec::with_capacity(8);
+        if fields.retry().is_none()
+            && let Some(job) = finished.definition
+        {
+            edits.push(Edit::Set("retry", retry(job.retry)));
+        }
+        let queue = fields.retry_queue();
+        let queue = queue.as_deref().unwrap_or(&finished.claimed.queue);
+        edits.push(Edit::string("queue", queue));
+        edits.extend(error(failed));
+        edits.push(match self.record.retry_count() {
+            None => time("failed_at"),
+            Some(_) => time("retried_at"),
+        });
+        edits.push(Edit::integer("retry_count", self.count()));
+        if let Some(backtrace) = fields.backtrace() {
+            let lines = match backtrace {
+                Backtrace::All => failed.backtrace,
+                Backtrace::Lines(most) => &failed.backtrace[..most.min(failed.backtrace.len())],
+            };
+            let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
+            edits.push(Edit::string("error_backtrace", &write_backtrace(&lines)));
+        }
+        if verdict == Verdict::Discarded {
+            edits.push(time("discarded_at"));
+        }
+        edits
+    }
 }
 
 fn message(message: &str, verdict: Verdict) -> Cow<'_, str> {
@@ -176,58 +199,12 @@ fn message(message: &str, verdict: Verdict) -> Cow<'_, str> {
     Cow::Borrowed(message)
 }
 
-/// The fields of a failure, in the order in which Sidekiq writes them.
-fn edits(
-    wire: Wire,
-    finished: &Finished<'_>,
-    record: &Record,
-    fields: &Fields<'_>,
-    failed: Failed<'_>,
-    verdict: Verdict,
-    now: Timestamp,
-) -> Vec<Edit> {
-    let mut edits = Vec::with_capacity(8);
-    if fields.retry().is_none()
-        && let Some(job) = finished.definition
-    {
-        edits.push(Edit::Set("retry", retry(job.retry)));
-    }
-    let queue = fields.retry_queue();
-    let queue = queue.as_deref().unwrap_or(&finished.claimed.queue);
-    edits.push(Edit::string("queue", queue));
-    edits.extend(error(failed));
-    let first = record.retry_count().is_none();
-    edits.push(time(
-        wire,
-        if first { "failed_at" } else { "retried_at" },
-        now,
-    ));
-    edits.push(Edit::integer("retry_count", next_count(record)));
-    if let Some(backtrace) = fields.backtrace() {
-        let lines = match backtrace {
-            Backtrace::All => failed.backtrace,
-            Backtrace::Lines(most) => &failed.backtrace[..most.min(failed.backtrace.len())],
-        };
-        let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
-        edits.push(Edit::string("error_backtrace", &write_backtrace(&lines)));
-    }
-    if verdict == Verdict::Discarded {
-        edits.push(time(wire, "discarded_at", now));
-    }
-    edits
-}
-
 /// A payload that is no job: nobody can try it again. It is an object, so its fields say why it is where it is.
 fn malformed(wire: Wire, finished: &Finished<'_>, failed: Failed<'_>, now: Timestamp) -> Fate {
     let [message, class] = error(failed);
     let edits = [message, class, time(wire, "failed_at", now)];
-    Fate::Died(Dying {
-        payload: edited(&finished.claimed.payload, &edits),
-        record: None,
-        error_class: failed.class.to_owned(),
-        error_message: failed.message.to_owned(),
-        buried: true,
-    })
+    let payload = edited(&finished.claimed.payload, &edits);
+    Fate::Died(Dying::new(payload, true, failed.class, failed.message))
 }
 
 /// A job that was taken over goes back to the head of its queue with its recoveries counted; at the third it is given up.
@@ -263,13 +240,8 @@ pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp
     if !buried {
         edits.push(time(wire, "discarded_at", now));
     }
-    Fate::Died(Dying {
-        payload: edited(&claimed.payload, &edits),
-        record: finished.record.cloned(),
-        error_class: lost.class.to_owned(),
-        error_message: message,
-        buried,
-    })
+    let payload = edited(&claimed.payload, &edits);
+    Fate::Died(Dying::new(payload, buried, lost.class, &message))
 }
 
 fn error(failed: Failed<'_>) -> [Edit; 2] {

@@ -1,13 +1,13 @@
 //! The loop that keeps the slots full: what ended is committed and what is free is claimed, in one round trip.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Engine;
-use super::execute::{self, Executed, Running};
+use super::execute::{self, Executed};
 use super::finish::{self, Finished};
 use super::pace::Pace;
 use super::session::{Claims, Turn};
@@ -32,7 +32,6 @@ pub(super) struct Fetch {
     owner: Option<Owner>,
     /// Claimed and not started, oldest first.
     ahead: VecDeque<(ClaimId, Claimed)>,
-    running: HashMap<ClaimId, Running>,
     /// Ended, and not to be committed: each keeps its claim and its slot.
     failed: Vec<Failed>,
     /// Ended, and to be committed with the next turn.
@@ -74,7 +73,6 @@ impl Fetch {
             interest: Interest::queues(),
             owner: None,
             ahead: VecDeque::new(),
-            running: HashMap::new(),
             failed: Vec::new(),
             pending: Vec::new(),
             pace: Pace::new(),
@@ -95,8 +93,11 @@ impl Fetch {
     }
 
     async fn step(&mut self, stop: &Stop) {
+        if self.engine.handle.is_quiet() {
+            self.hand_back_ahead().await;
+        }
         self.fill_slots();
-        let ended = self.engine.endings.gather(self.running.len()).await;
+        let ended = self.engine.endings.gather(self.engine.slots.len()).await;
         let limit = if self.hungry {
             self.room(ended.len())
         } else {
@@ -115,17 +116,20 @@ impl Fetch {
             && let Some((claim, claimed)) = self.ahead.pop_front()
         {
             let running = execute::start(&self.engine, claim.clone(), claimed);
-            self.running.insert(claim, running);
+            self.engine.slots.insert(claim, running);
         }
     }
 
     /// The slots in use: by jobs that run, and by those whose end could not be committed.
     fn busy(&self) -> usize {
-        self.running.len() + self.failed.len()
+        self.engine.slots.len() + self.failed.len()
     }
 
     /// How many to claim, where so many more have ended.
     fn room(&mut self, ended: usize) -> usize {
+        if self.engine.handle.is_quiet() {
+            return 0;
+        }
         let slots = self.engine.config.concurrency;
         let busy = self.busy().saturating_sub(ended) + self.ahead.len();
         (slots + self.pace.ahead(slots))
@@ -137,7 +141,7 @@ impl Fetch {
     /// not held any more, since it was given up, is dropped.
     fn collect(&mut self, ended: Vec<Executed>) {
         for Executed { claim, tx, took } in ended {
-            if let Some(running) = self.running.remove(&claim) {
+            if let Some(running) = self.engine.slots.remove(&claim) {
                 self.pace.ended(took, running.claimed.payload.len());
                 self.pending.push(Pending {
                     claim,
@@ -233,12 +237,7 @@ impl Fetch {
     async fn give_up_lost(&mut self) {
         let owner = self.engine.session.owner().await;
         let kept = |claim: &ClaimId| claim.owner == owner;
-        self.running.retain(|claim, running| {
-            if !kept(claim) {
-                running.cancelled.cancel();
-            }
-            kept(claim)
-        });
+        self.engine.slots.retain(kept);
         self.ahead.retain(|(claim, _)| kept(claim));
         self.owner = Some(owner.clone());
         self.hungry = true;
@@ -247,16 +246,18 @@ impl Fetch {
     /// Waits for something to do.
     async fn rest(&mut self, stop: &Stop) {
         let hungry = self.room(0) > 0;
-        if self.running.is_empty() {
+        if self.engine.slots.len() == 0 {
             self.pace.idle();
         }
         let engine = &self.engine;
+        let quieted = engine.handle.quieted();
         let due = self.failed.iter().map(|failed| failed.due).min();
         let mut evicted = false;
         tokio::select! {
             () = engine.endings.arrived() => {}
             () = engine.evicted.notified() => evicted = true,
             () = stop.begun.cancelled() => {}
+            () = quieted.cancelled(), if hungry => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             () = engine.wait(&self.interest, LONGEST_SLEEP), if hungry => self.hungry = true,
         }
@@ -276,7 +277,7 @@ impl Fetch {
 
     async fn drain(&mut self) {
         while self.busy() > 0 || !self.pending.is_empty() {
-            let ended = self.engine.endings.gather(self.running.len()).await;
+            let ended = self.engine.endings.gather(self.engine.slots.len()).await;
             self.collect(ended);
             if !self.pending.is_empty() {
                 self.turn(0).await;
@@ -300,10 +301,7 @@ impl Fetch {
         if self.busy() == 0 && self.pending.is_empty() {
             return;
         }
-        for running in self.running.values() {
-            running.cancelled.cancel();
-            running.task.abort();
-        }
+        self.engine.slots.abort();
         self.engine.tasks.close();
         let _ = timeout(ABORT_GRACE, self.engine.tasks.wait()).await;
         // Some may have ended while they were being stopped.
@@ -311,8 +309,7 @@ impl Fetch {
         self.collect(ended);
         self.pending
             .extend(self.failed.drain(..).map(|failed| failed.pending));
-        let mut left: Vec<_> = self.running.drain().map(|(_, running)| running).collect();
-        left.sort_by(|a, b| a.claim.cmp(&b.claim));
+        let left = self.engine.slots.take();
         if !left.is_empty() {
             tracing::info!(
                 jobs = left.len(),
@@ -343,5 +340,12 @@ impl Fetch {
                 wait: None,
             });
         }
+    }
+}
+
+impl Drop for Fetch {
+    /// A server that is dropped gives up what runs. Every job's task holds the engine, so the slots would outlive it.
+    fn drop(&mut self) {
+        drop(self.engine.slots.take());
     }
 }

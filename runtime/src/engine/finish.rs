@@ -86,7 +86,11 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
         }
         Ending::Returned(Outcome::Done) => Fate::Done,
         Ending::Returned(Outcome::Snooze(delay)) => {
-            let payload = edited(&claimed.payload, &[Edit::Remove("enqueued_at")]);
+            let edits = [
+                Edit::string("queue", &claimed.queue),
+                Edit::Remove("enqueued_at"),
+            ];
+            let payload = edited(&claimed.payload, &edits);
             if nesting(&payload) > MAX_NESTING {
                 let message = format!("the job asked to be put off for {delay:?}");
                 return failed("sancho::Outcome::Snooze", &message, Then::PutOff);
@@ -108,13 +112,9 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
             failed("sancho::Outcome::Discard", reason, Then::Discard)
         }
         Ending::Failed(failure) => failed::fate(engine, finished, Failed::from(failure), now),
-        Ending::Unreadable(Failure { class, message, .. }) => Fate::Died(Dying {
-            payload: claimed.payload.clone(),
-            record: None,
-            error_class: class.clone(),
-            error_message: message.clone(),
-            buried: true,
-        }),
+        Ending::Unreadable(Failure { class, message, .. }) => {
+            Fate::Died(Dying::new(claimed.payload.clone(), true, class, message))
+        }
         Ending::Lost => failed::recovered(engine, finished, now),
     }
 }

@@ -6,6 +6,7 @@
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
+//! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`shutdown`] | says when to stop, and how long that may take |
 //!
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
@@ -21,13 +22,17 @@ mod fetch;
 mod finish;
 mod heartbeat;
 mod insist;
+mod metrics;
 mod middleware;
+mod orders;
 mod pace;
+mod presence;
 mod promote;
 mod recover;
 mod server;
 mod session;
 mod shutdown;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +44,7 @@ use tokio_util::task::TaskTracker;
 pub use builder::ServerBuilder;
 pub use death::{Death, DeathHandler};
 pub use middleware::{Execution, Middleware, Next};
+pub use orders::Handle;
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -49,8 +55,10 @@ use config::EngineConfig;
 use death::DeathHandlers;
 use endings::Endings;
 use insist::Away;
+use metrics::Metrics;
 use middleware::Chain;
 use session::Session;
+use slots::Slots;
 
 /// What the duties share.
 #[derive(Debug)]
@@ -66,7 +74,10 @@ struct Engine {
     death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
-    /// The jobs that run.
+    slots: Slots,
+    metrics: Metrics,
+    handle: Handle,
+    /// The tasks of the jobs that run.
     tasks: TaskTracker,
     /// Notified when the owner was evicted outside of a turn.
     evicted: Notify,

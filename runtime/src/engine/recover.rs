@@ -86,6 +86,9 @@ impl Recover {
             let mut settled = Vec::with_capacity(bite.len());
             for (claim, claimed) in bite.iter().rev() {
                 let Settlement { tx, death } = self.settle(claim, claimed);
+                if let Some(dying) = &death {
+                    tracing::error!("gave up a job that nobody worked on: {dying}");
+                }
                 match death {
                     Some(dying) if !self.engine.death_handlers.is_empty() => {
                         self.mourn(dying, (claim.clone(), tx));

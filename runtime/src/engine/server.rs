@@ -19,10 +19,14 @@ use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::insist::Away;
+use super::metrics::Metrics;
+use super::orders::Handle;
+use super::presence::{self, Presence};
 use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
+use super::slots::Slots;
 use crate::client::{Client, default};
 use crate::job::panic;
 use crate::{Error, Result, layers};
@@ -39,6 +43,7 @@ use crate::{Error, Result, layers};
 /// ```
 pub struct Server {
     pub(super) chosen: Chosen,
+    pub(super) handle: Handle,
 }
 
 impl Server {
@@ -47,7 +52,13 @@ impl Server {
         ServerBuilder::new()
     }
 
-    /// Runs until `shutdown` completes; then stops: claims nothing more, tells running jobs
+    /// What tells this server to be quiet or to stop while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs until `shutdown` completes, or it is told to stop ([`Handle::stop`], Sidekiq's Web UI); then stops: claims nothing more, tells running jobs
     /// ([`Context::stopping`](crate::Context::stopping)), waits for them up to the shutdown timeout, and hands what is
     /// unfinished back to the head of its queue. Returns within that timeout and 3 s.
     ///
@@ -72,6 +83,7 @@ impl Server {
         let mut duties = Duties::start(&engine);
         let in_order = tokio::select! {
             () = shutdown => true,
+            () = engine.handle.stopped() => true,
             () = duties.one_ended() => false,
         };
         duties.stop(&engine).await;
@@ -122,6 +134,9 @@ impl Server {
             death_handlers,
             layers: layers::standard(),
             endings: Endings::default(),
+            slots: Slots::default(),
+            metrics: Metrics::default(),
+            handle: self.handle,
             tasks: TaskTracker::new(),
             evicted: Notify::new(),
             stopping: CancellationToken::new(),
@@ -156,7 +171,9 @@ impl Duties {
         let others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(Promote::new(engine.clone()).run(stop.begun.clone())),
+            Task::spawn(Promote::new(engine.clone()).run(engine.handle.quieted().clone())),
+            Task::spawn(Presence::new(engine.clone()).run(left.clone())),
+            Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
         let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
         Self {
@@ -188,6 +205,7 @@ impl Duties {
             engine.config.shutdown_timeout
         );
         self.stop.begin();
+        engine.handle.begin_quiet();
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
             self.fetch.ended().await;

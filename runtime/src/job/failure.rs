@@ -144,3 +144,24 @@ fn lines(text: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_line_for_each_of_its_errors() {
+        let report = "no mail\n\nCaused by:\n    0: refused\n    1: the line is cut\n";
+        assert_eq!(
+            lines(report),
+            ["no mail", "Caused by:", "0: refused", "1: the line is cut"]
+        );
+    }
+
+    #[test]
+    fn the_backtrace_of_a_panic_begins_with_its_place() {
+        let failure = Failure::panicked("no way", Some("src/a.rs:1:2"));
+        assert_eq!(failure.message, "no way (panicked at src/a.rs:1:2)");
+        assert_eq!(failure.backtrace, ["src/a.rs:1:2: no way"]);
+    }
+}

@@ -50,7 +50,11 @@ impl ServerBuilder {
         let args = Args::parse();
         log(args.verbose);
         let stop = signals::stop()?;
-        args.apply(self).build()?.run_until(stop).await?;
+        let server = args.apply(self).build()?;
+        let orders = signals::obey(server.handle())?;
+        let ended = server.run_until(stop).await;
+        orders.abort();
+        ended?;
         leave();
         Ok(())
     }

@@ -59,6 +59,26 @@ struct Encoder<'a> {
     claims: i64,
 }
 
+/// How many payloads one command pushes at most: a table that is too long cannot be unpacked.
+const MOST_PUSHED: usize = 1_000;
+
+/// Whether two effects push to the same end of the same queue.
+fn is_one_push(one: &Effect, next: &Effect) -> bool {
+    match (one, next) {
+        (
+            Effect::Put(_, Place::Queue { name, end }),
+            Effect::Put(
+                _,
+                Place::Queue {
+                    name: next_name,
+                    end: next_end,
+                },
+            ),
+        ) => end == next_end && name == next_name,
+        _ => false,
+    }
+}
+
 /// The claim of a transaction that only ends it.
 fn ends(tx: &Tx) -> Option<&ClaimId> {
     match (&tx.when[..], &tx.then[..]) {
@@ -105,28 +125,59 @@ impl Encoder<'_> {
     }
 
     fn transaction(&mut self, tx: &Tx) {
-        let counts = |effects: &[Effect]| {
-            effects
-                .iter()
-                .filter(|effect| matches!(effect, Effect::Count(..)))
-                .count()
-        };
         let (profile, other) = (self.profile(&tx.then), self.profile(&tx.otherwise));
         self.groups += 1;
-        self.args.extend([
-            text("T"),
-            profile.into(),
-            other.into(),
-            size(tx.when.len()),
-            size(tx.then.len() - counts(&tx.then)),
-            size(tx.otherwise.len() - counts(&tx.otherwise)),
-        ]);
+        self.args
+            .extend([text("T"), profile.into(), other.into(), size(tx.when.len())]);
+        let sizes = self.args.len();
+        self.args.extend([Value::Null, Value::Null]);
         for guard in &tx.when {
             self.guard(guard);
         }
-        for effect in tx.then.iter().chain(&tx.otherwise) {
-            self.effect(effect);
+        self.args[sizes] = self.effects(&tx.then);
+        self.args[sizes + 1] = self.effects(&tx.otherwise);
+    }
+
+    /// The number of operations that these effects come to: pushes to one end of one queue that follow each other are one.
+    fn effects(&mut self, effects: &[Effect]) -> Value {
+        let mut operations = 0_u64;
+        for run in effects.chunk_by(is_one_push) {
+            for part in run.chunks(MOST_PUSHED) {
+                operations += match part {
+                    [Effect::Put(_, Place::Queue { name, end }), ..] => {
+                        self.push(name, *end, part);
+                        1
+                    }
+                    // Summed over the batch: see `profile`.
+                    [Effect::Count(..)] => 0,
+                    part => {
+                        part.iter().for_each(|effect| self.effect(effect));
+                        part.len() as u64
+                    }
+                };
+            }
         }
+        integer(operations)
+    }
+
+    fn push(&mut self, name: &str, end: End, puts: &[Effect]) {
+        let queue = self.key(self.names.queue(name), 'l');
+        let queues = self.key(self.names.members(Members::Queues), 't');
+        let op = match end {
+            End::Tail => "l",
+            End::Head => "r",
+        };
+        self.args.extend([
+            text(op),
+            queue.into(),
+            queues.into(),
+            name.to_owned().into(),
+            size(puts.len()),
+        ]);
+        self.args.extend(puts.iter().filter_map(|put| match put {
+            Effect::Put(payload, _) => Some(Value::Bytes(payload.clone())),
+            _ => None,
+        }));
     }
 
     fn guard(&mut self, guard: &Guard) {
@@ -158,20 +209,8 @@ impl Encoder<'_> {
 
     fn effect(&mut self, effect: &Effect) {
         match effect {
-            Effect::Put(payload, Place::Queue { name, end }) => {
-                let queue = self.key(self.names.queue(name), 'l');
-                let queues = self.key(self.names.members(Members::Queues), 't');
-                let op = match end {
-                    End::Tail => "l",
-                    End::Head => "r",
-                };
-                self.args.extend([
-                    text(op),
-                    queue.into(),
-                    Value::Bytes(payload.clone()),
-                    queues.into(),
-                    name.to_string().into(),
-                ]);
+            Effect::Put(_, Place::Queue { name, end }) => {
+                self.push(name, *end, std::slice::from_ref(effect));
             }
             Effect::Put(payload, Place::Timed { set, at }) => {
                 let key = self.key(self.names.timed(*set), 'z');

@@ -9,7 +9,7 @@
 --         groups:   'G' claims key, profile, number of tokens, tokens...    each Holds + Release + counts
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
 --                       h key token | c key payload | p key payload | a key '' | e key field           guards
---                       l key payload queues name | r (the same) | z key score payload | x key payload
+--                       l key queues name n payload... | r (the same) | z key score payload | x key payload
 --                       y key payload | d key token | j key member | k key member | t key before keep
 --                       u key | s key ms value | q key ms item
 --                       f key ms n (field value)... | i key ms n (field n)... | b key ms n (bucket n)...   effects
@@ -24,8 +24,9 @@ local ARITY = {
   h = 2, c = 2, p = 2, a = 2, e = 2,
   l = 4, r = 4, z = 3, x = 2, y = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
 }
--- Those that have pairs behind their arguments.
-local PAIRS = { f = true, i = true, b = true }
+-- Those that have more behind their arguments: how many, and as how many arguments each.
+local COUNT_AT = { l = 4, r = 4, f = 3, i = 3, b = 3 }
+local SIZE = { l = 1, r = 1, f = 2, i = 2, b = 2 }
 local TYPES = { l = 'list', z = 'zset', t = 'set', h = 'hash', s = 'string' }
 
 -- How many pairs go into one command: a table that is too long cannot be unpacked.
@@ -33,8 +34,9 @@ local MOST_PAIRS = 1000
 
 -- The position after an operation.
 local function following(p)
-  local after = p + 1 + ARITY[ARGV[p]]
-  if PAIRS[ARGV[p]] then after = after + 2 * tonumber(ARGV[p + 3]) end
+  local op = ARGV[p]
+  local after = p + 1 + ARITY[op]
+  if COUNT_AT[op] then after = after + SIZE[op] * tonumber(ARGV[p + COUNT_AT[op]]) end
   return after
 end
 
@@ -81,12 +83,14 @@ local function commit(k, a)
   local joined = {}
   -- The queue's name comes first: a queue that nobody knows of would be slept past by who lists them.
   local function push(command, p)
-    if not joined[ARGV[p + 4]] then
-      local done = redis.pcall('SADD', key(p + 3), ARGV[p + 4])
+    local name, count = ARGV[p + 3], tonumber(ARGV[p + 4])
+    if not joined[name] then
+      local done = redis.pcall('SADD', key(p + 2), name)
       if failure(done) then return done end
-      joined[ARGV[p + 4]] = true
+      joined[name] = true
     end
-    return redis.pcall(command, key(p + 1), ARGV[p + 2])
+    if count == 1 then return redis.pcall(command, key(p + 1), ARGV[p + 5]) end
+    return redis.pcall(command, key(p + 1), unpack(ARGV, p + 5, p + 4 + count))
   end
 
   -- Keeps a key for so many milliseconds more, where that is said.
@@ -155,8 +159,8 @@ local function commit(k, a)
 
   -- Takes back what an effect placed, by its answer.
   local undo = {
-    l = function(p) redis.pcall('LPOP', key(p + 1)) end,
-    r = function(p) redis.pcall('RPOP', key(p + 1)) end,
+    l = function(p) redis.pcall('LPOP', key(p + 1), ARGV[p + 4]) end,
+    r = function(p) redis.pcall('RPOP', key(p + 1), ARGV[p + 4]) end,
     z = function(p, added) if added == 1 then redis.pcall('ZREM', key(p + 1), ARGV[p + 3]) end end,
     j = function(p, added) if added == 1 then redis.pcall('SREM', key(p + 1), ARGV[p + 2]) end end,
   }
@@ -210,7 +214,7 @@ local function commit(k, a)
     local bad
     for _ = 1, n do
       local op = ARGV[p]
-      bad = bad or wrong[ARGV[p + 1]] or ((op == 'l' or op == 'r') and wrong[ARGV[p + 3]])
+      bad = bad or wrong[ARGV[p + 1]] or ((op == 'l' or op == 'r') and wrong[ARGV[p + 2]])
       p = following(p)
     end
     return p, bad
