@@ -43,6 +43,17 @@ impl Api {
 impl Deploys {
     /// Marks a deploy now; see [`mark_at`](Self::mark_at).
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// assert!(api.deploys().mark("v1.2").await?);
+    /// assert!(!api.deploys().mark("v1.2").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`mark_at`](Self::mark_at).
     pub async fn mark(&self, label: &str) -> Result<bool, ApiError> {

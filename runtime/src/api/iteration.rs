@@ -56,6 +56,17 @@ impl Api {
     /// Tells a job to end, and gives when it was first told so. A job that iterates obeys at its next step, or when it is started;
     /// others may ask for it.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// let first = api.cancel("d3ab86bad86a8fc45845636e").await?;
+    /// assert_eq!(api.cancel("d3ab86bad86a8fc45845636e").await?, first);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// An empty id; a store that gives no answer, or refuses.
     pub async fn cancel(&self, jid: &str) -> Result<Timestamp, ApiError> {

@@ -68,6 +68,22 @@ impl Api {
     /// The metrics of all classes, or of those whose name contains `filter` (upper or lower case), over a period. One round trip that
     /// reads up to 960 hashes of as many classes as ran in that minute.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// use sancho::api::Period;
+    ///
+    /// let metrics = api.top_jobs(Period::Hours(24), None).await?;
+    /// for class in metrics.classes.iter().take(20) {
+    ///     let totals = class.totals();
+    ///     println!("{} {} {:.1} ms", class.class, totals.executed, totals.average_ms());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A period out of range; a store that gives no answer.
     pub async fn top_jobs(

@@ -7,16 +7,15 @@
 //! ```
 //! use sancho::api::{Acted, Api};
 //! use sancho::{Client, Config};
-//! # use sancho::client::NewJob;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::connect(Config::new().store("memory:")).await?;
-//! # client.push(NewJob::new("WelcomeEmail", "[42]")).await?;
 //! let api = Api::new(&client);
+//! let queue = api.queue("default")?;
+//! # queue.put(r#"{"class":"WelcomeEmail","args":[42]}"#).await?;
 //! println!("{} jobs wait", api.stats().await?.enqueued);
 //!
-//! let queue = api.queue("default")?;
 //! let mut jobs = queue.each();
 //! while let Some(job) = jobs.next().await? {
 //!     if job.class() == "WelcomeEmail" {

@@ -91,6 +91,21 @@ impl Api {
     /// The processes that show themselves, by identity. Three round trips, the second as long as there are processes. One that died
     /// is shown until its description runs out, 60 s after its last beat.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// for process in api.processes().await? {
+    ///     println!("{} runs {} of {}", process.identity, process.busy, process.concurrency);
+    ///     if !process.embedded {
+    ///         api.quiet(&process.identity).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A store that gives no answer.
     pub async fn processes(&self) -> Result<Vec<Process>, ApiError> {

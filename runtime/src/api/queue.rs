@@ -56,6 +56,19 @@ impl Api {
     /// All queues that jobs were pushed to or that are paused, by name. Two round trips or three, which grow with the number of
     /// queues, not of jobs.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// for queue in api.queues().await? {
+    ///     let state = if queue.paused { "paused" } else { "" };
+    ///     println!("{} {} {:?} {state}", queue.name, queue.size, queue.latency);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A store that gives no answer.
     pub async fn queues(&self) -> Result<Vec<QueueSummary>, ApiError> {
@@ -81,6 +94,24 @@ impl Api {
     }
 
     /// The queue of this name, whether there is anything in it or not.
+    ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// use sancho::store::Order;
+    ///
+    /// let queue = api.queue("mailers")?;
+    /// queue.pause().await?;
+    /// let page = queue.page(Order::Forward, 0, 25).await?;
+    /// if let Some(job) = page.jobs.last() {
+    ///     assert!(queue.run_next(job).await?.is_done());
+    /// }
+    /// queue.unpause().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// An empty name.

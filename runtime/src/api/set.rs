@@ -63,6 +63,25 @@ impl Api {
     }
 
     /// The jobs that wait for another try.
+    ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// let retries = api.retries();
+    /// let mut cursor = Some(0);
+    /// while let Some(from) = cursor {
+    ///     let part = retries.scan("ReadTimeout", from, 500).await?;
+    ///     for entry in &part.entries {
+    ///         println!("{} {}", entry.id(), entry.display_class());
+    ///         let _ = retries.retry(entry).await?;
+    ///     }
+    ///     cursor = part.next;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn retries(&self) -> JobSet {
         self.set(TimedSet::Retry)

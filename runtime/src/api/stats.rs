@@ -61,6 +61,17 @@ pub const MAX_HISTORY: u32 = 1_825;
 impl Api {
     /// The numbers of the store. A few round trips, which grow with the number of queues and processes, not of jobs.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// let stats = api.stats().await?;
+    /// println!("{} processed, {} failed, {} wait", stats.processed, stats.failed, stats.enqueued);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A store that gives no answer.
     pub async fn stats(&self) -> Result<Stats, ApiError> {
@@ -90,6 +101,18 @@ impl Api {
     }
 
     /// The numbers of so many days up to and with `until` (today, where it is `None`), the newest first.
+    ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// for day in api.history(30, None).await? {
+    ///     println!("{} {} {}", day.date, day.processed, day.failed);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Less than one day or more than [`MAX_HISTORY`]; days before the calendar begins; a store that gives no answer.

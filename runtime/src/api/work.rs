@@ -29,6 +29,18 @@ impl Api {
     /// The jobs that processes say they run, the longest running first. Two round trips and what the processes tell: grows with their
     /// number, not that of jobs.
     ///
+    /// ```
+    /// # use sancho::{Client, Config, api::Api};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
+    /// for work in api.work().await? {
+    ///     println!("{} {} {}", work.process, work.job.display_class(), work.job.jid());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A store that gives no answer.
     pub async fn work(&self) -> Result<Vec<Work>, ApiError> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sancho::api::{ApiError, JobRecord};
 use sancho::job::Timestamp;
-use sancho::store::{Batch, Commit, Effect, Key, Lane, TimedSet, Tx, TxResult};
+use sancho::store::{Effect, Key, TimedSet, Tx};
 use sancho_tests::effects::{tail, timed};
 
 use crate::harness::Flow;
@@ -24,13 +24,7 @@ use crate::harness::Flow;
 async fn apply(flow: &Flow, effects: Vec<Effect>) {
     let mut tx = Tx::always(effects);
     tx.put_in_order();
-    let batch = Batch {
-        lane: Lane::random(),
-        seq: 1,
-        txs: vec![tx],
-    };
-    let commit = flow.store().commit(&batch).await.unwrap();
-    assert_eq!(commit, Commit::Done(vec![TxResult::Applied]));
+    flow.apply(tx.then).await;
 }
 
 /// The payload of a job of 8 with this id.

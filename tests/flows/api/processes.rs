@@ -1,12 +1,16 @@
 //! Processes: read in the forms of 6.5, 7 and 8, told something, and taken out when they are gone.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use sancho::api::{ApiError, Process};
+use sancho::api::{ApiError, Period, Process};
+use sancho::job;
 use sancho::job::Timestamp;
 use sancho::store::{Effect, Members, keys};
+use tokio::sync::Semaphore;
 
 use super::{apply, hash, invalid};
-use crate::harness::{Flow, flows};
+use crate::harness::{Flow, Report, Running, flows};
 
 const SIX: &str = "vm:7001:6a6a6a6a6a6a";
 const SEVEN: &str = "vm:8702:d72c12a548c5";
@@ -190,7 +194,55 @@ async fn processes_that_are_gone_are_taken_out_once_a_minute(flow: Flow) {
     assert_eq!(api.clean_up_processes().await.unwrap(), ["vm:3:gone"]);
 }
 
+/// Lets jobs end.
+type Gate = Semaphore;
+
+#[job]
+async fn waits(#[state] to: &Report, #[state] gate: &Gate) {
+    to.send("waits".into()).unwrap();
+    gate.acquire().await.unwrap().forget();
+}
+
+async fn our_own_process_is_seen_with_its_work_and_stopped(flow: Flow) {
+    let gate = Arc::new(Gate::new(0));
+    let (server, mut reports) = flow.server();
+    let server = server.state_arc(gate.clone()).concurrency(7);
+    let running = Running::start(server.only::<waits>());
+    let jid = waits::set().client(&flow.client).perform_async().await;
+    let jid = jid.unwrap();
+    reports.next().await;
+    let api = flow.api();
+    flow.until("the process shows itself", || async {
+        api.processes().await.unwrap().len() == 1
+    })
+    .await;
+    let identity = api.processes().await.unwrap().remove(0).identity;
+    api.quiet(&identity).await.unwrap();
+    flow.until("it is quiet", || async {
+        api.process(&identity).await.unwrap().unwrap().quiet
+    })
+    .await;
+    let process = api.process(&identity).await.unwrap().unwrap();
+    assert_eq!((process.busy, process.concurrency), (1, 7));
+    assert_eq!(process.pid, u64::from(std::process::id()));
+    assert_eq!(process.queues, ["default"]);
+    assert!(process.rss_kb > 0 && process.beat.is_some());
+    let work = api.find_work(jid.as_str()).await.unwrap().unwrap();
+    assert_eq!((&work.process, &*work.queue), (&identity, "default"));
+    assert_eq!(work.job.class(), "Waits");
+    assert_eq!(api.stats().await.unwrap().busy, 1);
+    gate.add_permits(1);
+    api.stop(&identity).await.unwrap();
+    running.ended().await;
+    assert!(api.processes().await.unwrap().is_empty());
+    let metrics = api.metrics_of("Waits", Period::Minutes(5)).await.unwrap();
+    let waits = &metrics.classes[0];
+    assert_eq!((waits.totals().executed, waits.totals().failed), (1, 0));
+    assert_eq!(waits.histogram().iter().sum::<u64>(), 1);
+}
+
 flows! {
+    our_own_process_is_seen_with_its_work_and_stopped
     processes_of_all_versions_are_read
     a_description_that_cannot_be_read_still_names_the_process
     a_process_is_told_in_order
