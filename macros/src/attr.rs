@@ -13,6 +13,11 @@ use crate::duration;
 pub(crate) struct Options {
     pub(crate) queue: Option<String>,
     pub(crate) retry: Option<Retry>,
+    /// In seconds.
+    pub(crate) retry_for: Option<u64>,
+    pub(crate) retry_queue: Option<String>,
+    pub(crate) dead: Option<bool>,
+    pub(crate) backtrace: Option<Backtrace>,
     pub(crate) class: Option<String>,
     pub(crate) aliases: Vec<String>,
     pub(crate) tags: Vec<String>,
@@ -28,17 +33,40 @@ pub(crate) enum Retry {
     Times(u32),
 }
 
+#[derive(Clone, Copy)]
+pub(crate) enum Backtrace {
+    None,
+    All,
+    Lines(u32),
+}
+
 /// How an option's value is read.
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 7] = [
+const OPTIONS: [(&str, Read); 11] = [
     ("queue", |options, value| {
-        options.queue = Some(queue(value)?);
+        options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
     }),
     ("retry", |options, value| {
         options.retry = Some(retry(value)?);
+        Ok(())
+    }),
+    ("retry_for", |options, value| {
+        options.retry_for = Some(retry_for(value)?);
+        Ok(())
+    }),
+    ("retry_queue", |options, value| {
+        options.retry_queue = Some(queue(value, "retry_queue = \"retries\"")?);
+        Ok(())
+    }),
+    ("dead", |options, value| {
+        options.dead = Some(dead(value)?);
+        Ok(())
+    }),
+    ("backtrace", |options, value| {
+        options.backtrace = Some(backtrace(value)?);
         Ok(())
     }),
     ("class", |options, value| {
@@ -158,9 +186,9 @@ fn common_prefix(one: &str, other: &str) -> usize {
         .count()
 }
 
-fn queue(value: ParseStream<'_>) -> Result<String> {
+fn queue(value: ParseStream<'_>, example: &str) -> Result<String> {
     const LONGEST: usize = 255;
-    let literal = text(value, "queue = \"mailers\"")?;
+    let literal = text(value, example)?;
     let name = literal.value();
     let wrong = if name.is_empty() {
         "a queue's name cannot be empty".to_owned()
@@ -190,17 +218,60 @@ fn retry(value: ParseStream<'_>) -> Result<Retry> {
     }
 }
 
-fn timeout(value: ParseStream<'_>) -> Result<u64> {
-    const HOW: &str = "write `timeout = \"10m\"`, or seconds: `timeout = 600`";
+fn retry_for(value: ParseStream<'_>) -> Result<u64> {
+    /// As in Sidekiq, which takes more seconds for a point in time.
+    const LONGEST: u64 = 1_000_000_000;
+    let (seconds, span) = seconds(
+        value,
+        "write `retry_for = \"2d\"`, or seconds: `retry_for = 600`",
+    )?;
+    if seconds > LONGEST {
+        let message = format!(
+            "this duration is too long: jobs are tried again for {LONGEST} seconds at most"
+        );
+        return Err(Error::new(span, message));
+    }
+    Ok(seconds)
+}
+
+fn dead(value: ParseStream<'_>) -> Result<bool> {
+    const HOW: &str = "write `dead = false`: the job is discarded when it is exhausted";
     match literal(value, HOW)? {
-        Lit::Str(text) => {
-            duration::seconds(&text.value()).map_err(|error| Error::new(text.span(), error))
-        }
+        Lit::Bool(dead) => Ok(dead.value),
+        other => Err(Error::new(other.span(), HOW)),
+    }
+}
+
+fn backtrace(value: ParseStream<'_>) -> Result<Backtrace> {
+    const HOW: &str = "write `backtrace = 20` (lines), `backtrace = true` or `backtrace = false`";
+    match literal(value, HOW)? {
+        Lit::Bool(backtrace) if backtrace.value => Ok(Backtrace::All),
+        Lit::Bool(_) => Ok(Backtrace::None),
+        Lit::Int(lines) => integer(&lines).map(Backtrace::Lines),
+        other => Err(Error::new(other.span(), HOW)),
+    }
+}
+
+fn timeout(value: ParseStream<'_>) -> Result<u64> {
+    let (seconds, _) = seconds(
+        value,
+        "write `timeout = \"10m\"`, or seconds: `timeout = 600`",
+    )?;
+    Ok(seconds)
+}
+
+/// A duration in seconds, and where it stands.
+fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> {
+    match literal(value, how)? {
+        Lit::Str(text) => match duration::seconds(&text.value()) {
+            Ok(seconds) => Ok((seconds, text.span())),
+            Err(error) => Err(Error::new(text.span(), error)),
+        },
         Lit::Int(seconds) => match integer(&seconds)? {
             0 => Err(Error::new(seconds.span(), "this duration is zero")),
-            seconds => Ok(seconds.into()),
+            number => Ok((number.into(), seconds.span())),
         },
-        other => Err(Error::new(other.span(), HOW)),
+        other => Err(Error::new(other.span(), how)),
     }
 }
 

@@ -6,11 +6,11 @@
 //! through one import, so shadowed names do no harm and a wrong `crate = path` is one error.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ReturnType;
 use syn::spanned::Spanned as _;
 
-use crate::attr::{Options, Retry};
+use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
 use crate::signature::Function;
 use crate::type_text;
@@ -78,10 +78,16 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Retry::Never => quote!(Never),
         Retry::Times(times) => quote!(Times(#times)),
     };
-    let timeout = match options.timeout {
-        Some(seconds) => quote!(Some(__P::Duration::from_secs(#seconds))),
-        None => quote!(None),
-    };
+    let seconds = |seconds| quote!(__P::Duration::from_secs(#seconds));
+    let retry_for = option(options.retry_for.map(seconds));
+    let timeout = option(options.timeout.map(seconds));
+    let retry_queue = option(options.retry_queue.as_ref());
+    let dead = option(options.dead);
+    let backtrace = option(options.backtrace.map(|backtrace| match backtrace {
+        Backtrace::None => quote!(__P::Backtrace::None),
+        Backtrace::All => quote!(__P::Backtrace::All),
+        Backtrace::Lines(lines) => quote!(__P::Backtrace::Lines(#lines)),
+    }));
     let args = arguments(parameters).enumerate().map(|(index, argument)| {
         let name = public_name(argument, index).to_string();
         let name = name.trim_start_matches("r#");
@@ -107,8 +113,12 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             aliases: &[#(#aliases),*],
             queue: #queue,
             retry: __P::Retry::#retry,
+            retry_for: #retry_for,
+            retry_queue: #retry_queue,
+            dead: #dead,
+            backtrace: #backtrace,
             tags: &[#(#tags),*],
-            timeout: __P::Option::#timeout,
+            timeout: #timeout,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],
@@ -127,6 +137,13 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             const DEFINITION: &'static __P::Definition = &__JOB;
             type Typed = __Set;
         }
+    }
+}
+
+fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
+    match value {
+        Some(value) => quote!(__P::Option::Some(#value)),
+        None => quote!(__P::Option::None),
     }
 }
 

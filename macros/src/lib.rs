@@ -43,6 +43,10 @@ use proc_macro2::TokenStream;
 /// |---|---|---|
 /// | `queue = "mailers"` | the queue it is pushed to | `"default"` |
 /// | `retry = 5` | how often it is tried again: a number, `true` (25 times) or `false` (not at all, and not kept) | `true` |
+/// | `retry_for = "2d"` | how long after its first failure it is tried again, instead of so many times: a duration, or seconds | by number |
+/// | `retry_queue = "slow"` | the queue that it is tried again from | the one it was taken from |
+/// | `dead = false` | whether it goes to the dead set when it is exhausted, or is discarded | `true` |
+/// | `backtrace = 20` | what is kept of a failure's backtrace: a number of lines, `true` (all of it) or `false` | `false` |
 /// | `class = "WelcomeEmail"` | its name on the wire | the function's name in UpperCamelCase |
 /// | `aliases = ["OldName"]` | other names under which it is served | none |
 /// | `tags = ["mail"]` | its tags | none |

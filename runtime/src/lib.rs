@@ -22,7 +22,7 @@ pub mod runtime {
 #[path = "private.rs"]
 pub mod __private;
 
-pub use client::{BulkError, Client, Config, Push, PushError, Set, init};
+pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
-pub use job::{Context, Failure, JobId, Outcome};
+pub use job::{Context, Failure, GlobalId, JobId, Outcome};
 pub use sancho_macros::job;

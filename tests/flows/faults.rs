@@ -330,3 +330,44 @@ async fn a_sweep_that_was_refused_goes_on_when_it_is_asked_again() {
     assert_eq!((progress.looked_at, progress.done), (150, 150));
     assert_eq!(flow.queue("default").await.len(), 150);
 }
+
+/// Lets time pass in steps that every timer notices.
+async fn pass(time: Duration) {
+    const STEP: Duration = Duration::from_millis(5);
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end {
+        tokio::time::advance(STEP).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_runs_out_of_time_does_not_take_a_newer_one_with_it() {
+    let (flow, faults) = faulty();
+    faults.unsent.store(usize::MAX, Ordering::SeqCst);
+    let push = |n| tokio::spawn(reports::set().client(&flow.client).perform_async(n));
+    // The first keeps the lane until its three seconds are over; the others wait behind it.
+    let first = push(1);
+    pass(Duration::from_millis(100)).await;
+    let old = push(2);
+    pass(Duration::from_millis(2_800)).await;
+    let new = push(3);
+    pass(Duration::from_millis(600)).await;
+    faults.unsent.store(0, Ordering::SeqCst);
+    new.await.unwrap().unwrap();
+    for push in [first, old] {
+        let error = push.await.unwrap().unwrap_err();
+        assert!(matches!(error, PushError::Unavailable { .. }), "{error}");
+    }
+    assert_eq!(flow.queue("default").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bulk_of_large_arguments_goes_in_several_slices() {
+    let (flow, faults) = faulty();
+    let large: Arc<str> = "x".repeat(33 << 20).into();
+    let items = (0..3).map(move |n| (n, large.clone()));
+    let ids = flow.client.push_bulk("Large", items).await.unwrap();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(faults.commits.load(Ordering::SeqCst), 2);
+    assert_eq!(flow.store().census().await.unwrap().queues[0].size, 3);
+}

@@ -2,8 +2,10 @@
 
 #![cfg(test)]
 
+mod active_job;
 mod api;
 mod bad_input;
+mod by_class;
 mod death;
 mod enqueue;
 mod execute;

@@ -5,13 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::JobRecord;
+use crate::job::active_job;
 use crate::job::payload::read_object;
-
-/// The classes that wrap an ActiveJob: of Sidekiq 8, and before.
-const WRAPPERS: [&str; 2] = [
-    "Sidekiq::ActiveJob::Wrapper",
-    "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper",
-];
 
 /// The mailer jobs of Rails: before 6, and since.
 const MAILERS: [&str; 2] = ["ActionMailer::DeliveryJob", "ActionMailer::MailDeliveryJob"];
@@ -73,7 +68,7 @@ pub(super) fn args(job: &JobRecord) -> Vec<String> {
 }
 
 fn is_wrapper(job: &JobRecord) -> bool {
-    WRAPPERS.contains(&job.class())
+    active_job::is_wrapper(job.class())
 }
 
 fn active_job(job: &JobRecord) -> Option<ActiveJob<'_>> {
@@ -165,6 +160,11 @@ fn string(json: &RawValue) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WRAPPERS: [&str; 2] = [
+        "Sidekiq::ActiveJob::Wrapper",
+        "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper",
+    ];
 
     fn shown(payload: &str) -> (String, Vec<String>) {
         let job = JobRecord::read(payload.to_owned());

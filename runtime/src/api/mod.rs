@@ -96,14 +96,15 @@ impl Api {
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),
-            wire: Wire::default(),
+            wire: client.wire(),
             dead_max_jobs: DEAD_MAX_JOBS,
             dead_timeout: DEAD_TIMEOUT,
             clock: None,
         }
     }
 
-    /// The version of Sidekiq whose form the times have that are written into payloads. Defaults to 8. All of them are read.
+    /// The version of Sidekiq whose form the times have that are written into payloads. Defaults to that of the client. All of them
+    /// are read.
     #[must_use]
     pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
         self.wire = wire;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::connect::StoreUrl;
 use super::{ClientMiddleware, Surroundings};
 use crate::job::States;
+use crate::job::payload::Wire;
 
 /// How a client finds its store and what it does around a push.
 ///
@@ -19,6 +20,7 @@ use crate::job::States;
 pub struct Config {
     store: Option<String>,
     pub(super) push_timeout: Duration,
+    pub(super) wire: Wire,
     pub(super) surroundings: Surroundings,
 }
 
@@ -38,6 +40,7 @@ impl Config {
         Self {
             store: None,
             push_timeout: PUSH_TIMEOUT,
+            wire: Wire::default(),
             surroundings: Surroundings::default(),
         }
     }
@@ -51,6 +54,13 @@ impl Config {
     /// How long a push may take, waiting for a store that is away included. Defaults to 3 s; a day at most.
     pub fn push_timeout(mut self, timeout: Duration) -> Self {
         self.push_timeout = timeout.min(LONGEST_PUSH);
+        self
+    }
+
+    /// The version of Sidekiq that payloads are written for. Defaults to [`Wire::Sidekiq8`]: set it to the oldest version that
+    /// shares the Redis. All versions are read, whatever this says.
+    pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
+        self.wire = wire;
         self
     }
 

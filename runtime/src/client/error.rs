@@ -70,7 +70,7 @@ impl PushError {
     }
 }
 
-/// A bulk that stopped. Slices of 1,000 are pushed whole or not at all, in order.
+/// A bulk that stopped. Slices of 1,000 (or of 64 MiB of arguments) are pushed whole or not at all, in order.
 #[derive(Debug, thiserror::Error)]
 #[error("{} jobs were pushed, then the one at index {failed_at} failed: {source}", .accepted.len())]
 #[non_exhaustive]

@@ -123,8 +123,16 @@ impl Pusher {
 
 async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submission>) {
     let (mut lane, mut seq) = (Lane::random(), 0);
-    while let Some(first) = receiver.recv().await {
-        let (batch, waiting) = gather(first, &mut receiver, &lane, seq + 1);
+    let mut left = None;
+    loop {
+        let Some(first) = (match left.take() {
+            Some(submission) => Some(submission),
+            None => receiver.recv().await,
+        }) else {
+            return;
+        };
+        let (batch, waiting, rest) = gather(first, &mut receiver, &lane, seq + 1);
+        left = rest;
         let Some(deadline) = waiting.iter().map(|waiting| waiting.deadline).min() else {
             continue;
         };
@@ -160,21 +168,31 @@ struct Waiting {
     deadline: Instant,
 }
 
+/// A batch, and the submission that it could not take in.
+///
+/// A batch is given up at the earliest of its deadlines, so what is nearly out of time is not sent together with what is
+/// new: that would be given up with it. The deadlines of those that share a batch leave half of the time to the newest.
 fn gather(
     first: Submission,
     receiver: &mut mpsc::UnboundedReceiver<Submission>,
     lane: &Lane,
     seq: u64,
-) -> (Batch, Vec<Waiting>) {
+) -> (Batch, Vec<Waiting>, Option<Submission>) {
+    let now = Instant::now();
     let mut batch = Batch {
         lane: lane.clone(),
         seq,
         txs: Vec::new(),
     };
-    let mut waiting = Vec::new();
+    let mut waiting: Vec<Waiting> = Vec::new();
     let mut bytes = 0;
     let mut next = Some(first);
     while let Some(submission) = next {
+        if let Some(oldest) = waiting.first()
+            && is_half_used(oldest.deadline, submission.deadline, now)
+        {
+            return (batch, waiting, Some(submission));
+        }
         if !submission.reply.is_closed() && !submission.taken.swap(true, Ordering::AcqRel) {
             bytes += submission.bytes;
             batch.txs.push(submission.tx);
@@ -186,7 +204,12 @@ fn gather(
         let full = waiting.len() >= MAX_GROUP || bytes >= MAX_GROUP_BYTES;
         next = if full { None } else { receiver.try_recv().ok() };
     }
-    (batch, waiting)
+    (batch, waiting, None)
+}
+
+/// Whether the time until the one deadline is less than half of that until the other.
+fn is_half_used(older: Instant, newer: Instant, now: Instant) -> bool {
+    older.saturating_duration_since(now) < newer.saturating_duration_since(now) / 2
 }
 
 struct Unanswerable {
@@ -267,5 +290,50 @@ impl Unanswered {
             })
             .await;
         results.ok()?.get(self.index).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is gathered at once of submissions with so many seconds left.
+    async fn gathered(seconds: &[u64]) -> Vec<Vec<u64>> {
+        let now = Instant::now();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut replies = Vec::new();
+        for seconds in seconds {
+            let (reply, answer) = oneshot::channel();
+            replies.push(answer);
+            let submission = Submission {
+                tx: Tx::default(),
+                bytes: 1,
+                deadline: now + Duration::from_secs(*seconds),
+                taken: Arc::default(),
+                reply,
+            };
+            sender.send(submission).unwrap();
+        }
+        let mut batches = Vec::new();
+        let mut next = receiver.try_recv().ok();
+        while let Some(first) = next {
+            let (batch, waiting, rest) = gather(first, &mut receiver, &Lane::random(), 1);
+            assert_eq!(batch.txs.len(), waiting.len());
+            let left = waiting
+                .iter()
+                .map(|waiting| (waiting.deadline - now).as_secs());
+            batches.push(left.collect());
+            next = rest;
+        }
+        batches
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_leaves_half_of_its_time_to_the_newest() {
+        assert_eq!(gathered(&[10, 15, 20]).await, [[10, 15, 20]]);
+        assert_eq!(
+            gathered(&[0, 1, 2, 3, 20, 30]).await,
+            [vec![0], vec![1, 2], vec![3], vec![20, 30]]
+        );
     }
 }

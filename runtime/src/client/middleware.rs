@@ -76,10 +76,11 @@ impl Chain {
         self.0.push(Arc::new(Named(middleware)));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) async fn run(&self, job: NewJob) -> Result<NewJob, PushError> {
-        if self.0.is_empty() {
-            return Ok(job);
-        }
         ClientNext(&self.0)
             .run(job)
             .await

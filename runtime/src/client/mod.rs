@@ -3,6 +3,7 @@
 //! A push goes `perform_async` → client middleware → [`plan`] (one transaction, with what the layers add) → the [`lane`],
 //! which gathers concurrent pushes into one round trip.
 
+mod class;
 mod config;
 mod connect;
 pub(crate) mod default;
@@ -18,6 +19,7 @@ pub(crate) mod typed;
 use std::fmt;
 use std::sync::Arc;
 
+pub use class::{ClassSet, DefaultClient, client};
 pub use config::Config;
 pub use connect::StoreUrl;
 pub use default::init;
@@ -25,10 +27,10 @@ pub use error::{BulkError, InlineError, PushError};
 pub use middleware::{ClientMiddleware, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
-pub use push::{BULK_SLICE, BulkPush, Inline, Push};
+pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkPush, Inline, Push};
 pub use set::Set;
 
-pub use crate::job::payload::NewJob;
+pub use crate::job::payload::{FieldError, NewJob, Wire};
 
 use crate::job::{States, Timestamp};
 use crate::layers::{self, Layer};
@@ -38,7 +40,7 @@ use middleware::Chain;
 
 /// A connection to a store for pushing jobs. Cheap to clone; the clones share it.
 ///
-/// Most programs need none of their own: `perform_async` uses the default client ([`init`]).
+/// Most programs need none of their own: `perform_async` uses the default client ([`init`]), and so does [`client()`].
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -46,6 +48,7 @@ struct Inner {
     store: Arc<dyn Store>,
     pusher: Pusher,
     layers: Vec<Box<dyn Layer>>,
+    wire: Wire,
     surroundings: Surroundings,
 }
 
@@ -73,23 +76,9 @@ impl Client {
             store,
             pusher,
             layers: layers::standard(),
+            wire: config.wire,
             surroundings: config.surroundings.clone(),
         }))
-    }
-
-    /// Pushes a job of any class: one that this program has a function for, or one of Ruby's. `job.args` must be the text of
-    /// a JSON array.
-    pub fn push(&self, job: NewJob) -> Push {
-        let client = self.clone();
-        Push::new(async move {
-            match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(&job.args) {
-                Ok(_) => Ok((client, job)),
-                Err(error) => Err(PushError::invalid(
-                    &job.class,
-                    format!("its arguments are not a JSON array: {error}"),
-                )),
-            }
-        })
     }
 
     /// The store behind it.
@@ -111,6 +100,10 @@ impl Client {
         &self.0.pusher
     }
 
+    pub(crate) fn wire(&self) -> Wire {
+        self.0.wire
+    }
+
     fn layers(&self) -> &[Box<dyn Layer>] {
         &self.0.layers
     }
@@ -118,10 +111,14 @@ impl Client {
 
 impl Surroundings {
     async fn prepare(&self, job: NewJob) -> Result<NewJob, PushError> {
-        plan::check(
-            self.middleware.run(job).await?,
-            Timestamp::from_wall_clock(),
-        )
+        let job = if self.middleware.is_empty() {
+            job
+        } else {
+            let job = self.middleware.run(job).await?;
+            plan::check_json(&job)?;
+            job
+        };
+        plan::check(job, Timestamp::from_wall_clock())
     }
 }
 

@@ -1,16 +1,24 @@
 //! From a job and what its push says to a transaction.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::PushError;
 use super::options::SetOptions;
-use crate::job::payload::NewJob;
-use crate::job::{Args, Definition, JobId, Timestamp, check_queue_name};
+use crate::job::payload::{NewJob, Wire};
+use crate::job::{Args, Definition, JobId, Timestamp, args, check_queue_name};
 use crate::layers::Layer;
 use crate::store::{Effect, End, Place, TimedSet, Tx};
 
 /// The latest time that a job can be pushed for: the end of the year 9999, the last with four digits.
 pub(super) const LATEST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
+/// The bounds of `retry_for`. Sidekiq takes a longer one for a point in time.
+const RETRY_FOR: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(1_000_000_000));
 
 /// What a typed push asks for, before middleware.
 pub(super) fn job<A: Args>(
@@ -25,12 +33,47 @@ pub(super) fn job<A: Args>(
     let mut job = NewJob::new(definition.class, args);
     job.queue = definition.queue.into();
     job.retry = definition.retry;
+    job.retry_for = definition.retry_for;
+    job.retry_queue = definition.retry_queue.map(str::to_owned);
+    job.dead = definition.dead;
+    job.backtrace = definition.backtrace;
     job.tags = definition.tags.iter().map(ToString::to_string).collect();
     job.at = at;
     if let Some(options) = options {
         apply(options, &mut job);
     }
     Ok(job)
+}
+
+/// What a push by class asks for, before middleware.
+pub(super) fn job_of_class(
+    template: &NewJob,
+    options: &SetOptions,
+    at: Option<Timestamp>,
+    args: &impl Serialize,
+) -> Result<NewJob, PushError> {
+    let args = args::to_array(args)
+        .map_err(|error| PushError::invalid(&template.class, error.to_string()))?;
+    let mut job = template.clone();
+    job.args = args;
+    job.jid = JobId::random();
+    job.at = at;
+    apply(options, &mut job);
+    Ok(job)
+}
+
+/// The jobs of a bulk: an id that was asked for is for one job only.
+pub(super) fn bulk(
+    jid: Option<JobId>,
+    jobs: impl Iterator<Item = Result<NewJob, PushError>>,
+) -> impl Iterator<Item = Result<NewJob, PushError>> {
+    jobs.enumerate().map(move |(index, job)| match (job, &jid) {
+        (Ok(job), Some(jid)) if index > 0 => Err(PushError::invalid(
+            &job.class,
+            format!("the id {jid} is for one job; leave `jid` out of a bulk"),
+        )),
+        (job, _) => job,
+    })
 }
 
 fn apply(options: &SetOptions, job: &mut NewJob) {
@@ -40,6 +83,12 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
     if let Some(retry) = options.retry {
         job.retry = retry;
     }
+    job.retry_for = options.retry_for.or(job.retry_for);
+    if let Some(queue) = &options.retry_queue {
+        job.retry_queue = Some(queue.clone());
+    }
+    job.dead = options.dead.or(job.dead);
+    job.backtrace = options.backtrace.or(job.backtrace);
     if let Some(tags) = &options.tags {
         job.tags.clone_from(tags);
     }
@@ -59,25 +108,58 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
 
 /// Checks what middleware may have changed, and makes a time that has passed mean now.
 pub(super) fn check(mut job: NewJob, now: Timestamp) -> Result<NewJob, PushError> {
-    check_queue_name(&job.queue).map_err(|reason| PushError::invalid(&job.class, reason))?;
+    match wrong(&job) {
+        Some(reason) => Err(PushError::invalid(&job.class, reason)),
+        None => {
+            job.at = job.at.filter(|at| *at > now);
+            Ok(job)
+        }
+    }
+}
+
+fn wrong(job: &NewJob) -> Option<String> {
+    let queues = std::iter::once(&*job.queue).chain(job.retry_queue.as_deref());
+    if let Some(reason) = queues.map(check_queue_name).find_map(Result::err) {
+        return Some(reason);
+    }
     if job.class.is_empty() {
-        return Err(PushError::invalid(&job.class, "its class is empty"));
+        return Some("its class is empty".to_owned());
     }
     if job.jid.as_str().is_empty() {
-        return Err(PushError::invalid(&job.class, "its id is empty"));
+        return Some("its id is empty".to_owned());
     }
     if job.at.is_some_and(|at| at > LATEST) {
-        return Err(PushError::invalid(
-            &job.class,
-            "its time is after the year 9999",
+        return Some("its time is after the year 9999".to_owned());
+    }
+    let (shortest, longest) = RETRY_FOR;
+    if let Some(window) = job.retry_for
+        && !(shortest..=longest).contains(&window)
+    {
+        return Some(format!(
+            "its `retry_for` is {window:?}: write a time from {shortest:?} to {longest:?} after the first failure"
         ));
     }
-    job.at = job.at.filter(|at| *at > now);
-    Ok(job)
+    args::check(&job.args).err()
+}
+
+/// Checks that the arguments of a job are JSON, where somebody else wrote them.
+pub(super) fn check_json(job: &NewJob) -> Result<(), PushError> {
+    match serde_json::from_str::<Vec<&RawValue>>(&job.args) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(PushError::invalid(
+            &job.class,
+            format!("its arguments are not a JSON array: {error}"),
+        )),
+    }
 }
 
 /// The transaction that pushes these jobs, all or none.
-pub(super) fn transaction(jobs: &[NewJob], now: Timestamp, layers: &[Box<dyn Layer>]) -> Tx {
+pub(super) fn transaction(
+    jobs: &[NewJob],
+    now: Timestamp,
+    wire: Wire,
+    layers: &[Box<dyn Layer>],
+) -> Tx {
     let mut tx = Tx::default();
     for job in jobs {
         let place = match job.at {
@@ -90,7 +172,7 @@ pub(super) fn transaction(jobs: &[NewJob], now: Timestamp, layers: &[Box<dyn Lay
                 at,
             },
         };
-        tx.then.push(Effect::Put(job.payload(now), place));
+        tx.then.push(Effect::Put(job.payload(now, wire), place));
         for layer in layers {
             layer.enqueue(job, &mut tx);
         }

@@ -72,6 +72,7 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
     let tx = plan::transaction(
         std::slice::from_ref(&job),
         Timestamp::from_wall_clock(),
+        client.wire(),
         client.layers(),
     );
     let pusher = client.pusher();
@@ -157,7 +158,7 @@ impl Future for Push {
     }
 }
 
-/// A bulk push: enqueues its jobs, in slices of 1,000, when it is awaited, and gives their ids.
+/// A bulk push: enqueues its jobs, in slices of 1,000 (or of 64 MiB of arguments), when it is awaited, and gives their ids.
 ///
 /// # Cancel safety
 /// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
@@ -166,6 +167,9 @@ pub struct BulkPush(Boxed<Result<Vec<JobId>, BulkError>>);
 
 /// How many jobs of a bulk share a transaction.
 pub const BULK_SLICE: usize = 1_000;
+
+/// How many bytes of arguments share one: a slice ends with the job that exceeds them.
+pub const BULK_SLICE_BYTES: usize = 64 << 20;
 
 impl BulkPush {
     pub(super) fn new<I>(
@@ -205,23 +209,24 @@ impl Bulk {
         client: &Client,
         jobs: &mut (impl Iterator<Item = Result<NewJob, PushError>> + Send),
     ) -> Result<Vec<NewJob>, BulkError> {
-        let mut slice = Vec::new();
-        for job in jobs.take(BULK_SLICE) {
+        let (mut slice, mut bytes) = (Vec::new(), 0);
+        while slice.len() < BULK_SLICE && bytes < BULK_SLICE_BYTES {
+            let Some(job) = jobs.next() else { break };
             let prepared = match job {
                 Ok(job) => client.prepare(job).await,
                 Err(error) => Err(error),
             };
-            slice.push(
-                prepared.map_err(|source| {
-                    self.stopped_at(self.seen + slice.len(), Vec::new(), source)
-                })?,
-            );
+            let job = prepared
+                .map_err(|source| self.stopped_at(self.seen + slice.len(), Vec::new(), source))?;
+            bytes += job.args.len();
+            slice.push(job);
         }
         Ok(slice)
     }
 
     async fn send(&mut self, client: &Client, slice: Vec<NewJob>) -> Result<(), BulkError> {
-        let tx = plan::transaction(&slice, Timestamp::from_wall_clock(), client.layers());
+        let now = Timestamp::from_wall_clock();
+        let tx = plan::transaction(&slice, now, client.wire(), client.layers());
         let ids = plan::ids(&slice);
         let pusher = client.pusher();
         let reply = pusher.submit(tx).await;

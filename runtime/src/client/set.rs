@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Client;
-use super::options::{SetOptions, TypedSet};
-use crate::job::{Job, JobId, Retry};
+use super::options::{SetOptions, TypedSet, option_setters};
+use crate::job::{Job, JobId};
 
 /// Options for the pushes that follow: `welcome_email::set().queue("critical").perform_async(42)`.
 ///
@@ -25,35 +25,7 @@ impl<J: Job<Typed: TypedSet>> Set<J> {
         }
     }
 
-    /// Pushes to this queue.
-    pub fn queue(self, queue: impl Into<String>) -> Self {
-        self.with(|options| options.queue = Some(queue.into()))
-    }
-
-    /// Tries again this often: a number, `true` (the default) or `false` (not at all).
-    pub fn retry(self, retry: impl Into<Retry>) -> Self {
-        self.with(|options| options.retry = Some(retry.into()))
-    }
-
-    /// Carries these tags instead of the job's own.
-    pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.with(|options| options.tags = Some(tags.into_iter().map(Into::into).collect()))
-    }
-
-    /// Has this id, which must be new for every job: for instance one derived from what the job is about.
-    pub fn jid(self, jid: JobId) -> Self {
-        self.with(|options| options.jid = Some(jid))
-    }
-
-    /// Runs this much later.
-    pub fn wait(self, delay: Duration) -> Self {
-        self.with(|options| options.wait = Some(delay))
-    }
-
-    /// Runs at this time; a time that has passed means now.
-    pub fn wait_until(self, at: DateTime<Utc>) -> Self {
-        self.with(|options| options.wait_until = Some(at))
-    }
+    option_setters!();
 
     /// Pushes through this client instead of the default one.
     pub fn client(self, client: &Client) -> Self {

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::options::{SetOptions, TypedSet};
-use super::{BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan};
-use crate::job::payload::NewJob;
-use crate::job::{Call, Context, Job, Outcome, Spec, Timestamp};
+use super::{BulkPush, Client, Inline, InlineError, Push, Set, default, plan};
+use crate::job::{Call, Context, Job, JobId, Outcome, Spec, Timestamp};
 
 /// `job::set()`.
 pub fn set<J: Job<Typed: TypedSet>>() -> Set<J> {
@@ -39,7 +38,7 @@ fn push_when<S: Spec>(options: Option<&SetOptions>, at: Option<Timestamp>, args:
     let client = client(options);
     Push::new(async move {
         let job = job?;
-        Ok((client_or_default(client, &job).await?, job))
+        Ok((default::or(client, job.jid.clone()).await?, job))
     })
 }
 
@@ -50,20 +49,11 @@ pub fn push_bulk<S: Spec>(
 ) -> BulkPush {
     let client = client(options);
     let options = options.cloned();
-    let jobs = items.into_iter().enumerate().map(move |(index, args)| {
-        let job = plan::job(S::DEFINITION, options.as_ref(), None, &args)?;
-        match options.as_ref().and_then(|options| options.jid.as_ref()) {
-            Some(jid) if index > 0 => Err(PushError::invalid(
-                &job.class,
-                format!("the id {jid} is for one job; leave `jid` out of a bulk"),
-            )),
-            _ => Ok(job),
-        }
-    });
-    BulkPush::new(
-        async move { client_or_default(client, &NewJob::new(S::DEFINITION.class, "[]")).await },
-        jobs,
-    )
+    let jid = options.as_ref().and_then(|options| options.jid.clone());
+    let jobs = items
+        .into_iter()
+        .map(move |args| plan::job(S::DEFINITION, options.as_ref(), None, &args));
+    BulkPush::new(default::or(client, JobId::random()), plan::bulk(jid, jobs))
 }
 
 /// `perform_inline`.
@@ -100,17 +90,4 @@ async fn run(run: crate::job::Run, call: Call) -> Result<Outcome, InlineError> {
 
 fn client(options: Option<&SetOptions>) -> Option<Client> {
     options.and_then(|options| options.client.clone())
-}
-
-async fn client_or_default(client: Option<Client>, job: &NewJob) -> Result<Client, PushError> {
-    match client {
-        Some(client) => Ok(client),
-        None => default::client()
-            .await
-            .map_err(|error| PushError::Unavailable {
-                jid: job.jid.clone(),
-                reason: error.to_string(),
-                source: Some(Box::new(error)),
-            }),
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::job::active_job;
 use crate::job::panic::Caught;
 use crate::job::payload::Fields;
 
@@ -60,7 +61,7 @@ impl Death<'_> {
         &self.0.payload
     }
 
-    /// Its class; empty where there is none.
+    /// Its class; of an ActiveJob, the class that its wrapper wraps. Empty where there is none.
     #[must_use]
     pub fn class(&self) -> &str {
         &self.0.class
@@ -111,8 +112,10 @@ impl Dying {
         error_message: &str,
     ) -> Self {
         let fields = Fields::read(&payload).unwrap_or_default();
+        let class = fields.class().unwrap_or_default();
+        let wrapped = active_job::wrapped(&class, &payload);
         Self {
-            class: fields.class().unwrap_or_default().into(),
+            class: wrapped.map_or_else(|| class.into(), String::into_boxed_str),
             jid: fields.jid().unwrap_or_default().into(),
             error_class: error_class.into(),
             error_message: error_message.into(),

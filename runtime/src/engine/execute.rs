@@ -10,7 +10,7 @@ use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Definition, Ending, Failure, Outcome, Timestamp};
+use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -29,26 +29,30 @@ pub(super) async fn execute(
     cancelled: CancellationToken,
 ) -> Executed {
     let start = Instant::now();
-    let (record, definition, ending) = match Record::parse(claimed.payload.clone()) {
+    let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (None, None, Ending::malformed(&malformed)),
         Ok(record) => {
-            let definition = engine.registry.get(record.class());
-            let ending = match definition {
-                Some(definition) => run(engine, claimed, &record, definition, cancelled).await,
-                None => Ending::Failed(Failure::unknown_class(record.class())),
+            let job = engine.registry.resolve(&record);
+            let ending = match job {
+                Ok(job) => run(engine, claimed, &record, job, cancelled).await,
+                Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
-            (Some(record), definition, ending)
+            (Some(record), job.ok(), ending)
         }
     };
     let took = start.elapsed();
-    log(claimed, record.as_ref(), &ending, took);
+    let class = record.as_ref().map(|record| match job {
+        Some(job) => job.class(record),
+        None => record.class(),
+    });
+    log(claimed, record.as_ref(), class, &ending, took);
     let finished = Finished {
         claim: claim.clone(),
         claimed,
         record: record.as_ref(),
-        definition,
+        definition: job.map(|job| job.definition),
     };
-    engine.metrics.record(record.as_ref(), &ending, took);
+    engine.metrics.record(class, &ending, took);
     let Settlement { tx, death } = finish::settle(engine, finished, &ending);
     if let Some(dying) = death {
         engine.death_handlers.tell(&dying).await;
@@ -60,17 +64,22 @@ async fn run(
     engine: &Engine,
     claimed: &Claimed,
     record: &Record,
-    definition: &'static Definition,
+    job: Resolved,
     cancelled: CancellationToken,
 ) -> Ending {
-    tracing::debug!(jid = %record.jid(), class = record.class(), queue = &*claimed.queue, "start");
+    let definition = job.definition;
+    tracing::debug!(jid = %record.jid(), class = job.class(record), queue = &*claimed.queue, "start");
     let context = context(engine, claimed, record, &cancelled);
-    let call = Call::new(
+    let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
     );
+    if job.is_active_job {
+        call = call.of_active_job();
+    }
     let execution = Execution {
+        class: job.class(record),
         record,
         context: &context,
     };
@@ -110,8 +119,15 @@ fn context(
     })
 }
 
-fn log(claimed: &Claimed, record: Option<&Record>, ending: &Ending, took: Duration) {
-    let (jid, class) = record.map_or(("", ""), |record| (record.jid().as_str(), record.class()));
+fn log(
+    claimed: &Claimed,
+    record: Option<&Record>,
+    class: Option<&str>,
+    ending: &Ending,
+    took: Duration,
+) {
+    let jid = record.map_or("", |record| record.jid().as_str());
+    let class = class.unwrap_or_default();
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {

@@ -8,10 +8,10 @@ use super::config::EngineConfig;
 use super::death::Dying;
 use super::finish::{Fate, Finished, edited, head, timed};
 use crate::job::payload::{
-    Backtrace, Edit, Fields, MAX_ERROR_MESSAGE, MAX_NESTING, Record, Recoveries, Wire, nesting,
+    Edit, Fields, MAX_ERROR_MESSAGE, MAX_NESTING, Record, Recoveries, Wire, nesting,
     write_backtrace,
 };
-use crate::job::{Failure, Retry, Timestamp, backoff};
+use crate::job::{Backtrace, Failure, Retry, Timestamp, backoff};
 use crate::store::TimedSet;
 
 /// A poison pill: a job that was taken over from a dead process this often within [`Recoveries::WINDOW`] is given up, since it
@@ -174,12 +174,14 @@ impl Case<'_> {
             Some(_) => time("retried_at"),
         });
         edits.push(Edit::integer("retry_count", self.count()));
-        if let Some(backtrace) = fields.backtrace() {
-            let lines = match backtrace {
-                Backtrace::All => failed.backtrace,
-                Backtrace::Lines(most) => &failed.backtrace[..most.min(failed.backtrace.len())],
-            };
-            let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
+        let most = match fields.backtrace() {
+            Backtrace::None => None,
+            Backtrace::All => Some(usize::MAX),
+            Backtrace::Lines(most) => Some(usize::try_from(most).unwrap_or(usize::MAX)),
+        };
+        if let Some(most) = most {
+            let lines = failed.backtrace.iter().take(most);
+            let lines: Vec<_> = lines.map(|line| cut(line)).collect();
             edits.push(Edit::string("error_backtrace", &write_backtrace(&lines)));
         }
         if verdict == Verdict::Discarded {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::job::payload::{Record, Wire};
+use crate::job::payload::Wire;
 use crate::job::{Ending, Outcome};
 use crate::store::histogram::BOUNDS_MS;
 use crate::store::{Effect, Key, keys};
@@ -39,8 +39,8 @@ pub(super) struct Count {
 
 impl Metrics {
     /// Counts an execution. A payload that could not be read has no class to be counted for.
-    pub(super) fn record(&self, record: Option<&Record>, ending: &Ending, took: Duration) {
-        let Some(record) = record else {
+    pub(super) fn record(&self, class: Option<&str>, ending: &Ending, took: Duration) {
+        let Some(class) = class else {
             return;
         };
         let failed = match ending {
@@ -49,12 +49,9 @@ impl Metrics {
             Ending::Unreadable(_) | Ending::HandedBack | Ending::Lost => return,
         };
         let mut counts = self.lock();
-        match counts.get_mut(record.class()) {
+        match counts.get_mut(class) {
             Some(count) => count.add(failed, took),
-            None => counts
-                .entry(record.class().into())
-                .or_default()
-                .add(failed, took),
+            None => counts.entry(class.into()).or_default().add(failed, took),
         }
     }
 
@@ -160,7 +157,6 @@ pub(super) fn effects(counts: &Counts, wire: Wire, now: DateTime<Utc>) -> Vec<Ef
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use chrono::TimeZone;
 
     use super::*;
@@ -168,17 +164,16 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn counts() -> Counts {
-        let record = Record::parse(Bytes::from_static(br#"{"class":"A","args":[]}"#)).unwrap();
         let metrics = Metrics::default();
         let done = Ending::Returned(Outcome::Done);
-        metrics.record(Some(&record), &done, 19 * MS);
-        metrics.record(Some(&record), &done, 20 * MS);
+        metrics.record(Some("A"), &done, 19 * MS);
+        metrics.record(Some("A"), &done, 20 * MS);
         metrics.record(
-            Some(&record),
+            Some("A"),
             &Ending::Returned(Outcome::Dead("x".into())),
             9 * MS,
         );
-        metrics.record(Some(&record), &Ending::HandedBack, 9 * MS);
+        metrics.record(Some("A"), &Ending::HandedBack, 9 * MS);
         metrics.record(None, &done, 9 * MS);
         metrics.put_back(metrics.take());
         metrics.take()

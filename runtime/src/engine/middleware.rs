@@ -37,18 +37,19 @@ pub trait Middleware: Send + Sync + 'static {
 /// A job that is being executed.
 #[derive(Clone, Copy, Debug)]
 pub struct Execution<'a> {
+    pub(super) class: &'a str,
     pub(super) record: &'a Record,
     pub(super) context: &'a Context,
 }
 
 impl Execution<'_> {
-    /// The job's class.
+    /// The job's class; of an ActiveJob, the class that its wrapper wraps.
     #[must_use]
     pub fn class(&self) -> &str {
-        self.record.class()
+        self.class
     }
 
-    /// The job's arguments: a JSON array.
+    /// The `args` of the payload: a JSON array. Those of an ActiveJob are as Rails wrote them.
     #[must_use]
     pub fn args(&self) -> &[u8] {
         self.record.args()

@@ -131,7 +131,8 @@ impl Recover {
         };
         let definition = record
             .as_ref()
-            .and_then(|record| self.engine.registry.get(record.class()));
+            .and_then(|record| self.engine.registry.resolve(record).ok())
+            .map(|job| job.definition);
         let finished = Finished {
             claim: claim.clone(),
             claimed,

@@ -7,9 +7,14 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize};
 
 use super::ArgInfo;
+use ruby::Ruby;
 use strict::Strict;
 
+mod check;
+mod ruby;
 mod strict;
+
+pub(crate) use check::check;
 
 /// The type of a parameter that stands in the payload.
 #[diagnostic::on_unimplemented(
@@ -31,7 +36,7 @@ pub trait Args: Send + 'static {
     /// The JSON array, without white space.
     ///
     /// # Errors
-    /// Where a value cannot be JSON: a map with keys that are not strings, a float that is not a number.
+    /// Where a value cannot be JSON: a map with keys that cannot be strings, a float that is not a number.
     fn encode(&self, info: &[ArgInfo]) -> Result<String, ArgsError>;
 
     /// The arguments of a JSON array. A missing trailing argument is read as `null`.
@@ -74,7 +79,7 @@ pub struct ArgsError {
 }
 
 impl ArgsError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
         }
@@ -148,9 +153,7 @@ impl<'a> Writer<'a> {
         if self.index > 0 {
             self.json.push(b',');
         }
-        let mut serializer = serde_json::Serializer::new(&mut self.json);
-        arg.serialize(Strict(&mut serializer))
-            .map_err(|error| self.error(&error))?;
+        write(arg, &mut self.json).map_err(|error| self.error(&error))?;
         self.index += 1;
         Ok(())
     }
@@ -165,9 +168,39 @@ impl<'a> Writer<'a> {
 
     fn end(&mut self) -> Result<String, ArgsError> {
         self.json.push(b']');
-        String::from_utf8(std::mem::take(&mut self.json))
-            .map_err(|_| ArgsError::new("an argument wrote JSON that is not UTF-8"))
+        utf8(std::mem::take(&mut self.json))
     }
+}
+
+/// The arguments of a job that this program has no function for: of any value that is a JSON array, and of `()`.
+pub(crate) fn to_array<T: Serialize>(args: &T) -> Result<String, ArgsError> {
+    let json = to_json(args)?;
+    match json.as_bytes().first() {
+        Some(b'[') => Ok(json),
+        // Of the values without a size, `()` is the one that is written so.
+        _ if json == "null" && size_of::<T>() == 0 => Ok("[]".to_owned()),
+        _ => Err(ArgsError::new(
+            "the arguments are one array: give a tuple (of a single one: `(42,)`), a slice, a `Vec`, or `()`",
+        )),
+    }
+}
+
+/// Any value as JSON.
+pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, ArgsError> {
+    let mut json = Vec::new();
+    write(value, &mut json).map_err(|error| {
+        ArgsError::new(format!("it cannot be stored as JSON: {}", text(&error)))
+    })?;
+    utf8(json)
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, json: &mut Vec<u8>) -> serde_json::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(json, Ruby);
+    value.serialize(Strict(&mut serializer))
+}
+
+fn utf8(json: Vec<u8>) -> Result<String, ArgsError> {
+    String::from_utf8(json).map_err(|_| ArgsError::new("an argument wrote JSON that is not UTF-8"))
 }
 
 fn decode<'de, V: Visitor<'de>>(json: &'de [u8], args: V) -> Result<V::Value, ArgsError> {
@@ -219,7 +252,7 @@ impl<'de, S: SeqAccess<'de>> Reader<'_, S> {
 }
 
 /// How an argument is named in errors.
-fn argument(info: &[ArgInfo], index: usize) -> String {
+pub(super) fn argument(info: &[ArgInfo], index: usize) -> String {
     let place = ordinal(index + 1);
     match info.get(index) {
         Some(ArgInfo { name, type_name }) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Args, Context, Failure, IntoOutcome, Outcome, States};
+use super::{Args, Context, Failure, IntoOutcome, Outcome, States, active_job};
 
 /// A job, as the registry holds it.
 #[derive(Debug)]
@@ -24,6 +24,14 @@ pub struct Definition {
     pub queue: &'static str,
     /// How often it is tried again.
     pub retry: Retry,
+    /// For how long it is tried again after its first failure, instead of so many times.
+    pub retry_for: Option<Duration>,
+    /// The queue that it is tried again from, instead of the one that it was taken from.
+    pub retry_queue: Option<&'static str>,
+    /// Whether it goes to the dead set when it is exhausted; `None` is `true`.
+    pub dead: Option<bool>,
+    /// What is kept of the backtrace of a failure; `None` is nothing.
+    pub backtrace: Option<Backtrace>,
     /// Its tags.
     pub tags: &'static [&'static str],
     /// How long one execution may take.
@@ -61,6 +69,29 @@ impl From<u32> for Retry {
 impl From<bool> for Retry {
     fn from(retry: bool) -> Self {
         if retry { Self::Default } else { Self::Never }
+    }
+}
+
+/// What is kept of the backtrace of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backtrace {
+    /// `false`: nothing.
+    None,
+    /// `true`: all of it.
+    All,
+    /// So many lines.
+    Lines(u32),
+}
+
+impl From<u32> for Backtrace {
+    fn from(lines: u32) -> Self {
+        Self::Lines(lines)
+    }
+}
+
+impl From<bool> for Backtrace {
+    fn from(backtrace: bool) -> Self {
+        if backtrace { Self::All } else { Self::None }
     }
 }
 
@@ -154,6 +185,8 @@ pub trait Spec: 'static {
 #[derive(Clone, Debug)]
 pub struct Call {
     args: Bytes,
+    /// Whether `args` hold an ActiveJob, whose own arguments are the job's.
+    active_job: bool,
     states: Arc<States>,
     context: Context,
 }
@@ -162,8 +195,17 @@ impl Call {
     pub(crate) fn new(args: Bytes, states: Arc<States>, context: Context) -> Self {
         Self {
             args,
+            active_job: false,
             states,
             context,
+        }
+    }
+
+    /// The same call, of an ActiveJob.
+    pub(crate) fn of_active_job(self) -> Self {
+        Self {
+            active_job: true,
+            ..self
         }
     }
 
@@ -172,8 +214,14 @@ impl Call {
     /// # Errors
     /// Those that are not the job's.
     pub fn args<S: Spec>(&self) -> Result<S::Args, Failure> {
-        S::Args::decode(&self.args, S::DEFINITION.args)
-            .map_err(|error| Failure::undecodable(&error))
+        let info = S::DEFINITION.args;
+        let decoded = if self.active_job {
+            active_job::arguments(&self.args, info)
+                .and_then(|args| S::Args::decode(args.as_bytes(), info))
+        } else {
+            S::Args::decode(&self.args, info)
+        };
+        decoded.map_err(|error| Failure::undecodable(&error))
     }
 
     /// The shared state of this type.

@@ -1,6 +1,7 @@
 //! Jobs as values: what a job is, what it is given, what it comes to. Nothing here does I/O.
 
-mod args;
+pub(crate) mod active_job;
+pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
 mod context;
@@ -16,10 +17,13 @@ mod registry;
 mod state;
 mod time;
 
+pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
 pub use context::Context;
 pub(crate) use context::ContextParts;
-pub use definition::{ArgInfo, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo};
+pub use definition::{
+    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+};
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
 #[doc(hidden)]
@@ -28,6 +32,7 @@ pub use id::JobId;
 pub(crate) use id::random_hex;
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
 pub use queue::{MAX_QUEUE_NAME, check_queue_name};
+pub(crate) use registry::Resolved;
 pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
 pub use time::Timestamp;

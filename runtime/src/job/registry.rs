@@ -2,13 +2,33 @@
 
 use std::collections::HashMap;
 
-use super::{Definition, States};
+use super::payload::Record;
+use super::{Definition, States, active_job};
 
 /// The jobs that a server serves.
 #[derive(Debug, Default)]
 pub struct Registry {
     by_class: HashMap<&'static str, &'static Definition>,
     jobs: Vec<&'static Definition>,
+}
+
+/// The job of a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolved {
+    pub(crate) definition: &'static Definition,
+    /// Whether it came in ActiveJob's wrapper.
+    pub(crate) is_active_job: bool,
+}
+
+impl Resolved {
+    /// The class that people know the job by: not ActiveJob's wrapper.
+    pub(crate) fn class<'a>(&self, record: &'a Record) -> &'a str {
+        if self.is_active_job {
+            self.definition.class
+        } else {
+            record.class()
+        }
+    }
 }
 
 /// A set of jobs that cannot be served together.
@@ -88,6 +108,28 @@ impl Registry {
     #[must_use]
     pub fn get(&self, class: &str) -> Option<&'static Definition> {
         self.by_class.get(class).copied()
+    }
+
+    /// The job of this payload: that of its class, else that of the class which ActiveJob's wrapper wraps. Only a payload whose
+    /// own class has no job is looked into for one.
+    ///
+    /// # Errors
+    /// The class that has no job.
+    pub(crate) fn resolve(&self, record: &Record) -> Result<Resolved, String> {
+        let resolved = |definition, is_active_job| Resolved {
+            definition,
+            is_active_job,
+        };
+        if let Some(definition) = self.get(record.class()) {
+            return Ok(resolved(definition, false));
+        }
+        match active_job::wrapped(record.class(), record.payload()) {
+            Some(class) => match self.get(&class) {
+                Some(definition) => Ok(resolved(definition, true)),
+                None => Err(class),
+            },
+            None => Err(record.class().to_owned()),
+        }
     }
 
     /// All jobs, in the order in which they were named.

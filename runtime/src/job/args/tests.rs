@@ -165,3 +165,48 @@ fn raw_json_goes_through_as_it_is() {
     let json = (value,).encode(&INFO[..1]).unwrap();
     assert_eq!(json, format!("[{raw}]"));
 }
+
+#[test]
+fn floats_are_written_as_ruby_writes_them() {
+    let args = (
+        vec![1.0, 0.1, 1e20, -1e-5, 1e15],
+        [0.1_f32, 16_777_216.0, 1e-7],
+    );
+    let json = args.encode(&[]).unwrap();
+    assert_eq!(
+        json,
+        "[[1.0,0.1,1.0e+20,-1.0e-05,1.0e+15],[0.1,16777216.0,1.0e-07]]"
+    );
+    let read: (Vec<f64>, [f32; 3]) = Args::decode(json.as_bytes(), &[]).unwrap();
+    assert_eq!(read, args);
+}
+
+#[test]
+fn strings_have_no_escapes_that_need_not_be() {
+    let text = "é/<>&\u{7f}\u{2028}\u{1f}\n\u{8}\u{c}\\\"";
+    assert_eq!(
+        (text.to_owned(),).encode(&[]).unwrap(),
+        "[\"é/<>&\u{7f}\u{2028}\\u001f\\n\\b\\f\\\\\\\"\"]"
+    );
+}
+
+#[test]
+fn what_makes_an_array_can_be_the_arguments() {
+    let array = |json: Result<String, ArgsError>| json.map_err(|error| error.to_string());
+    assert_eq!(array(to_array(&(1, "two"))).unwrap(), "[1,\"two\"]");
+    assert_eq!(array(to_array(&vec![1, 2])).unwrap(), "[1,2]");
+    assert_eq!(array(to_array(&&[1, 2][..])).unwrap(), "[1,2]");
+    assert_eq!(array(to_array(&[0; 0])).unwrap(), "[]");
+    assert_eq!(array(to_array(&())).unwrap(), "[]");
+    assert_eq!(array(to_array(&serde_json::json!([1]))).unwrap(), "[1]");
+    for refused in [
+        array(to_array(&1)),
+        array(to_array(&"[1]")),
+        array(to_array(&None::<i64>)),
+        array(to_array(&Named { weight: 1.0 })),
+        array(to_array(&Rating::Two(0.0, 0.0))),
+    ] {
+        assert!(refused.unwrap_err().contains("a tuple"));
+    }
+    assert!(array(to_array(&(f64::NAN,))).unwrap_err().contains("NaN"));
+}

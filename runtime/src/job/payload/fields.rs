@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::object::read_object;
 use super::{read_backtrace, read_time};
-use crate::job::{Retry, Timestamp};
+use crate::job::{Backtrace, Retry, Timestamp};
 
 macro_rules! fields {
     ($($name:ident)*) => {
@@ -54,15 +54,6 @@ fields! {
 /// reason to refuse a job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<'a>(Raw<'a>);
-
-/// How many lines of a backtrace are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Backtrace {
-    /// `backtrace: true`.
-    All,
-    /// `backtrace: 3`: the first ones.
-    Lines(usize),
-}
 
 impl<'a> Fields<'a> {
     /// Reads a payload; `None` where it is no JSON object in UTF-8.
@@ -131,17 +122,15 @@ impl<'a> Fields<'a> {
         self.0.dead != Some("false")
     }
 
-    /// `backtrace`: how much of one is written at a failure; `None` is none.
+    /// `backtrace`: how much of one is written at a failure.
     #[must_use]
-    pub fn backtrace(&self) -> Option<Backtrace> {
-        match self.0.backtrace? {
-            "null" | "false" => None,
-            "true" => Some(Backtrace::All),
+    pub fn backtrace(&self) -> Backtrace {
+        match self.0.backtrace.unwrap_or("null") {
+            "null" | "false" => Backtrace::None,
+            "true" => Backtrace::All,
             json => {
                 let lines = integer(json).unwrap_or(0).max(0);
-                Some(Backtrace::Lines(
-                    usize::try_from(lines).unwrap_or(usize::MAX),
-                ))
+                Backtrace::Lines(u32::try_from(lines).unwrap_or(u32::MAX))
             }
         }
     }
@@ -318,11 +307,11 @@ mod tests {
     #[test]
     fn backtrace_is_all_or_some_lines() {
         for (json, lines) in [
-            ("true", Some(Backtrace::All)),
-            ("3", Some(Backtrace::Lines(3))),
-            ("0", Some(Backtrace::Lines(0))),
-            ("false", None),
-            ("null", None),
+            ("true", Backtrace::All),
+            ("3", Backtrace::Lines(3)),
+            ("0", Backtrace::Lines(0)),
+            ("false", Backtrace::None),
+            ("null", Backtrace::None),
         ] {
             let json = format!(r#"{{"backtrace":{json}}}"#);
             assert_eq!(fields(&json).backtrace(), lines, "{json}");

@@ -25,12 +25,12 @@ mod wire;
 mod write;
 
 pub use backtrace::{read_backtrace, write_backtrace};
-pub use fields::{Backtrace, Fields};
+pub use fields::Fields;
 pub(crate) use object::read_object;
 pub use record::{MalformedPayload, Record, Recoveries};
 pub use splice::{Edit, MAX_NESTING, nesting, splice};
 pub use wire::{Wire, read_time, ruby_float};
-pub use write::NewJob;
+pub use write::{FieldError, NewJob};
 
 /// The longest `error_message` that is written, in characters, as in Sidekiq.
 pub const MAX_ERROR_MESSAGE: usize = 10_000;

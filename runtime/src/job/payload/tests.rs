@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Backtrace, Edit, Fields, Record, nesting, read_backtrace, splice};
-use crate::job::{Retry, Timestamp};
+use super::{Edit, Fields, Record, nesting, read_backtrace, splice};
+use crate::job::{Backtrace, Retry, Timestamp};
 
 fn read(payload: &'static str) -> (Record, Fields<'static>) {
     let record = Record::parse(Bytes::from_static(payload.as_bytes())).unwrap();
@@ -32,7 +32,7 @@ fn a_job_of_version_8_in_its_queue() {
     assert_eq!(fields.created_at(), millis(1_795_469_264_488));
     assert_eq!(fields.enqueued_at(), millis(1_795_469_264_488));
     assert_eq!((fields.failed_at(), fields.retried_at()), (None, None));
-    assert_eq!(fields.backtrace(), None);
+    assert_eq!(fields.backtrace(), Backtrace::None);
     assert!(fields.is_kept_when_dead());
 }
 
@@ -44,7 +44,7 @@ fn a_job_with_options() {
     assert_eq!(record.tags(), ["a", "b"]);
     assert_eq!(fields.tags(), ["a", "b"]);
     assert_eq!(fields.retry(), Some(Retry::Times(5)));
-    assert_eq!(fields.backtrace(), Some(Backtrace::Lines(2)));
+    assert_eq!(fields.backtrace(), Backtrace::Lines(2));
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub fn read_time(json: &str) -> Option<Timestamp> {
 /// anew to move them, and finds only those whose bytes come out the same.
 #[must_use]
 pub fn ruby_float(value: f64) -> String {
-    let shortest = format!("{value:e}");
+    let shortest = shortest(value);
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) = mantissa
@@ -55,7 +55,7 @@ pub fn ruby_float(value: f64) -> String {
     // Where the point stands among the digits.
     let point = exponent + 1;
     match usize::try_from(point) {
-        Ok(point @ 1..=16) => {
+        Ok(point) if point > 0 && (point <= 15 || point < digits.len()) => {
             while digits.len() <= point {
                 digits.push('0');
             }
@@ -76,6 +76,26 @@ pub fn ruby_float(value: f64) -> String {
     out
 }
 
+/// The shortest digits that are read back as this value, in scientific notation. Where two of that length are as near, Ruby
+/// takes the even one and Rust the larger; that takes a value of at least 16 digits.
+fn shortest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let digits = shortest
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    if digits < 15 {
+        return shortest;
+    }
+    let even = format!("{value:.*e}", digits - 1);
+    if even.parse() == Ok(value) {
+        even
+    } else {
+        shortest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,9 +111,13 @@ mod tests {
             (0.1, "0.1"),
             (0.000_1, "0.0001"),
             (0.000_012_3, "1.23e-05"),
-            (1e15, "1000000000000000.0"),
-            (1_234_567_890_123_456.0, "1234567890123456.0"),
+            (1e14, "100000000000000.0"),
+            (999_999_999_999_999.9, "999999999999999.9"),
+            (1e15, "1.0e+15"),
+            (1_234_567_890_123_456.0, "1.234567890123456e+15"),
             (1e16, "1.0e+16"),
+            (11_519_875_916_755.563, "11519875916755.562"),
+            (4_131_601_699_999_999.5, "4131601699999999.5"),
             (1e20, "1.0e+20"),
             (1.5e300, "1.5e+300"),
             (5e-324, "5.0e-324"),

@@ -1,0 +1,8 @@
+use sancho::job;
+
+#[job(retry_queue = "a", retry_queue = "b")]
+async fn report(_id: i64) {}
+
+fn main() {
+    let _ = report::perform_async(1);
+}
