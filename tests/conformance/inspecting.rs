@@ -27,6 +27,7 @@ store_conformance![
     a_scan_takes_the_text_as_it_is,
     a_scan_looks_through_a_part,
     a_time_comes_back_to_the_microsecond,
+    entries_of_one_time_are_read_page_by_page,
     due_entries_are_those_up_to_now_earliest_first,
     due_tells_when_the_next_one_is_due,
     due_of_an_empty_set_is_nothing,
@@ -408,6 +409,43 @@ async fn due(store: &Fixture, after: u64, limit: usize) -> (Vec<Bytes>, Option<T
         due.entries.into_iter().map(|entry| entry.payload).collect(),
         due.next,
     )
+}
+
+async fn entries_of_one_time_are_read_page_by_page(store: Fixture) {
+    let set = TimedSet::Retry;
+    let at = seconds(&store, 5);
+    let micro = Duration::from_micros(1);
+    let effects = [
+        (at.before(micro), "before"),
+        (at, "3"),
+        (at, "1"),
+        (at, "2"),
+        (at.after(micro), "after"),
+    ];
+    let effects = effects.map(|(at, payload)| timed(set, at, payload));
+    store.apply(effects.into()).await;
+    let entry = |payload: &'static str| Entry {
+        payload: payload.into(),
+        at: Some(at),
+    };
+    let all = ["1", "2", "3"].map(entry);
+    let whole = store.at(set, at, 0, 9).await.unwrap();
+    assert_eq!((&whole.entries[..], whole.next), (&all[..], None));
+    let (mut read, mut cursor) = (Vec::new(), Some(0));
+    while let Some(from) = cursor {
+        let page = store.at(set, at, from, 2).await.unwrap();
+        assert!(page.entries.len() <= 2);
+        read.extend(page.entries);
+        cursor = page.next;
+    }
+    assert_eq!(read, all);
+    assert_eq!(
+        store.at(set, at, 9, 2).await.unwrap(),
+        Page::default(),
+        "beyond the end"
+    );
+    let another = at.after(Duration::from_secs(1));
+    assert_eq!(store.at(set, another, 0, 2).await.unwrap(), Page::default());
 }
 
 async fn due_entries_are_those_up_to_now_earliest_first(store: Fixture) {

@@ -39,6 +39,7 @@ store_conformance![
     releasing_what_is_not_held_does_nothing,
     releasing_ends_one_claim,
     counters_add_up_in_total_and_by_utc_day,
+    a_counter_is_set_to_zero_and_its_days_stay,
     counting_nothing_adds_nothing,
     sets_of_names_hold_each_once,
     leaving_a_set_that_one_is_not_in_does_nothing,
@@ -406,6 +407,26 @@ async fn releasing_ends_one_claim(store: Fixture) {
         .await;
     assert_eq!(store.held_by(&owner).await, ["1", "3"]);
     assert!(store.waiting("q").await.is_empty());
+}
+
+async fn a_counter_is_set_to_zero_and_its_days_stay(store: Fixture) {
+    let counts = vec![
+        Effect::Count(Stat::Processed, 3),
+        Effect::Count(Stat::Failed, 2),
+    ];
+    store.apply(counts).await;
+    store.apply(vec![Effect::Reset(Stat::Processed)]).await;
+    let today = chrono::DateTime::from(store.now())
+        .format("%Y-%m-%d")
+        .to_string();
+    let which = [
+        (Stat::Processed, None),
+        (Stat::Processed, Some(&*today)),
+        (Stat::Failed, None),
+    ];
+    assert_eq!(store.counters(&which).await.unwrap(), [0, 3, 2]);
+    store.apply(vec![Effect::Count(Stat::Processed, 1)]).await;
+    assert_eq!(store.counters(&which).await.unwrap(), [1, 4, 2]);
 }
 
 async fn counters_add_up_in_total_and_by_utc_day(store: Fixture) {

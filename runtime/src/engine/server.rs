@@ -188,10 +188,17 @@ impl Duties {
         ));
         let left = CancellationToken::new();
         let (orphans, waiting) = mpsc::channel(recover::MAX_WAITING);
+        // A quiet server promotes nothing, and is no broken one.
+        let (promote, begun) = (Promote::new(engine.clone()), stop.begun.clone());
+        let quieted = engine.handle.quieted().clone();
+        let promoting = async move {
+            promote.run(quieted).await;
+            begun.cancelled().await;
+        };
         let others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(Promote::new(engine.clone()).run(engine.handle.quieted().clone())),
+            Task::spawn(promoting),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];

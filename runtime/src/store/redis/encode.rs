@@ -258,6 +258,10 @@ impl Encoder<'_> {
                 let key = self.place(place);
                 self.args.extend([text("u"), key.into()]);
             }
+            Effect::Reset(stat) => {
+                let key = self.key(self.names.counter(*stat, None), 's');
+                self.args.extend([text("u"), key.into()]);
+            }
             Effect::Unset(key) => {
                 let key = self.note(key, '?');
                 self.args.extend([text("u"), key.into()]);

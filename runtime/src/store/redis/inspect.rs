@@ -210,6 +210,30 @@ impl Inspect for RedisStore {
         })
     }
 
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        Box::pin(async move {
+            let command = CustomCommand::new_static("ZRANGEBYSCORE", None, false);
+            // Ruby's scores are finer than a microsecond: this is more than can round to it.
+            let (from, to) = (at.as_score() - 1e-6, at.as_score() + 1e-6);
+            let args: Vec<Value> = vec![
+                self.keys.timed(set).into(),
+                from.to_string().into(),
+                to.to_string().into(),
+                "WITHSCORES".into(),
+                "LIMIT".into(),
+                signed(cursor).into(),
+                signed(limit as u64).saturating_add(1).into(),
+            ];
+            let found: Vec<(Bytes, f64)> = self.look(self.client.custom(command, args)).await?;
+            let more = found.len() > limit;
+            let entries = found.into_iter().take(limit).map(entry);
+            Ok(Page {
+                next: more.then(|| cursor.saturating_add(limit as u64)),
+                entries: entries.filter(|entry| entry.at == Some(at)).collect(),
+            })
+        })
+    }
+
     fn census(&self) -> Answer<'_, Census> {
         Box::pin(async move {
             let names = self.members(Members::Queues).await?;

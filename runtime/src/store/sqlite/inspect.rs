@@ -109,6 +109,20 @@ impl Inspect for SqliteStore {
         })
     }
 
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        self.look(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT payload, at FROM timed WHERE place = ?1 AND at = ?2 ORDER BY payload LIMIT ?3 OFFSET ?4",
+            )?;
+            let rows = number(limit as u64).saturating_add(1);
+            let part = params![place(set), at.as_micros(), rows, number(cursor)];
+            let entries = select
+                .query_map(part, entry)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(part_of(entries, cursor, limit))
+        })
+    }
+
     fn census(&self) -> Answer<'_, Census> {
         self.look(census)
     }
@@ -211,16 +225,21 @@ fn page(
         return Ok(Page::default());
     };
     let rows = number(limit as u64).saturating_add(1);
-    let mut entries = connection
+    let entries = connection
         .prepare_cached(sql)?
         .query_map(params![of, rows, number(cursor)], entry)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(part_of(entries, cursor, limit))
+}
+
+/// A page of these entries, of which one more than it may have was asked for.
+fn part_of(mut entries: Vec<Entry>, cursor: u64, limit: usize) -> Page {
     let more = entries.len() > limit;
     entries.truncate(limit);
-    Ok(Page {
+    Page {
         next: more.then(|| cursor + entries.len() as u64),
         entries,
-    })
+    }
 }
 
 /// The cursor is how many entries were looked at, earliest first.

@@ -142,7 +142,7 @@ local function commit(k, a)
     r = function(p) return push('RPUSH', p) end,
     z = function(p) return redis.pcall('ZADD', key(p + 1), ARGV[p + 2], ARGV[p + 3]) end,
     x = function(p) return redis.pcall('ZREM', key(p + 1), ARGV[p + 2]) end,
-    y = function(p) return redis.pcall('LREM', key(p + 1), -1, ARGV[p + 2]) end,
+    y = function(p) return redis.pcall('LREM', key(p + 1), 1, ARGV[p + 2]) end,
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
     k = function(p)
