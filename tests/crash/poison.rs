@@ -65,7 +65,11 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
         first += OTHERS;
     }
     let place = PlaceName::Timed(TimedSet::Dead);
-    let page = site.client.store().page(&place, Order::Forward, 0, 10).await;
+    let page = site
+        .client
+        .store()
+        .page(&place, Order::Forward, 0, 10)
+        .await;
     let dead = page.unwrap().entries;
     assert_eq!(dead.len(), POISON.len());
     for job in dead {
