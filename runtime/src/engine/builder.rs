@@ -9,6 +9,7 @@ use super::config::EngineConfig;
 use super::death::{DeathHandler, DeathHandlers};
 use super::middleware::{Chain, Middleware};
 use super::orders::Handle;
+use super::points::{Point, Points};
 use crate::client::{Client, Config};
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
@@ -28,6 +29,7 @@ pub struct ServerBuilder {
     registered: Vec<&'static Definition>,
     only: bool,
     clock: Option<TestClock>,
+    points: Points,
 }
 
 /// What was chosen, checked.
@@ -40,6 +42,7 @@ pub(super) struct Chosen {
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
     pub(super) clock: Option<TestClock>,
+    pub(super) points: Points,
 }
 
 impl ServerBuilder {
@@ -55,6 +58,7 @@ impl ServerBuilder {
             registered: Vec::new(),
             only: false,
             clock: None,
+            points: Points::default(),
         }
     }
 
@@ -179,6 +183,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls `hook` at each [`Point`], so that a crash test can end the process there.
+    #[doc(hidden)]
+    pub fn with_points(mut self, hook: impl Fn(Point) + Send + Sync + 'static) -> Self {
+        self.points = Points(Some(Arc::new(hook)));
+        self
+    }
+
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
@@ -205,6 +216,7 @@ impl ServerBuilder {
                 states,
                 registry,
                 clock: self.clock,
+                points: self.points,
             },
         })
     }

@@ -26,6 +26,7 @@ mod metrics;
 mod middleware;
 mod orders;
 mod pace;
+mod points;
 mod presence;
 mod promote;
 mod recover;
@@ -45,6 +46,7 @@ pub use builder::ServerBuilder;
 pub use death::{Death, DeathHandler};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
+pub use points::Point;
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -57,6 +59,7 @@ use endings::Endings;
 use insist::Away;
 use metrics::Metrics;
 use middleware::Chain;
+use points::Points;
 use session::Session;
 use slots::Slots;
 
@@ -74,6 +77,7 @@ struct Engine {
     death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
+    points: Points,
     slots: Slots,
     metrics: Metrics,
     handle: Handle,

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::keys::Keys;
 use super::scripts::Scripts;
+use super::silence::Silence;
 use super::{Lists, RedisStore, Wake};
 use crate::job::Timestamp;
 use crate::store::{InterestKind, TestClock};
@@ -171,6 +172,7 @@ impl RedisStore {
             name,
             keys,
             scripts,
+            silence: Silence::new(),
             wake,
             lists,
             clock,
@@ -239,12 +241,28 @@ async fn begin(client: &Client) -> Result<Begun, Begin> {
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
         return Err(Begin::TooOld(version.to_owned()));
     }
+    warn_of_eviction(client).await?;
     track(client).await?;
     Ok(Begun {
         tasks,
         scripts: Scripts::load(client).await?,
         offset: ahead(time(client).await?),
     })
+}
+
+/// A server that makes room by itself drops jobs. It is used all the same: it may be set so for a reason, and have room.
+async fn warn_of_eviction(client: &Client) -> Result<(), Error> {
+    let info: String = client.info(Some(InfoKind::Memory)).await?;
+    let policy = info
+        .lines()
+        .find_map(|line| line.strip_prefix("maxmemory_policy:"));
+    if let Some(policy) = policy.filter(|&policy| policy != "noeviction") {
+        tracing::warn!(
+            policy,
+            "this Redis drops keys, jobs among them, when its memory is full: set maxmemory-policy to noeviction, not {policy}"
+        );
+    }
+    Ok(())
 }
 
 /// How far the server's clock is ahead of this host's, in microseconds.

@@ -23,8 +23,12 @@ impl SqliteStore {
     ) -> Answer<'a, T> {
         let reader = self.reader.clone();
         Box::pin(async move {
-            // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
-            let work = move || look(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+            let work = move || {
+                // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                // What several statements see is of one moment.
+                look(&*reader.unchecked_transaction()?)
+            };
             match tokio::task::spawn_blocking(work).await {
                 Ok(result) => result.map_err(|error| {
                     Unavailable::new(name(&self.path), error.to_string())
