@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sancho::api;
+use sancho::store::{Order, PlaceName, TimedSet};
 
 use crate::ledger::What;
 use crate::report::row;
@@ -64,10 +64,12 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
         ]);
         first += OTHERS;
     }
-    let dead = api::dead(&site.client, 10).await.unwrap();
+    let place = PlaceName::Timed(TimedSet::Dead);
+    let page = site.client.store().page(&place, Order::Forward, 0, 10).await;
+    let dead = page.unwrap().entries;
     assert_eq!(dead.len(), POISON.len());
     for job in dead {
-        let payload = String::from_utf8(job.payload).unwrap();
+        let payload = String::from_utf8(job.payload.to_vec()).unwrap();
         assert!(
             payload.contains(r#""error_class":"sancho::Lost""#),
             "{payload}"

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sancho::api::{self, Stats};
+use sancho::api::{Api, Stats};
 use sancho::job::Timestamp;
 use sancho::job::payload::NewJob;
 use sancho::{Client, Config};
@@ -122,7 +122,7 @@ impl Site {
     }
 
     pub(crate) async fn stats(&self) -> Stats {
-        api::stats(&self.client).await.unwrap()
+        Api::new(&self.client).stats().await.unwrap()
     }
 
     /// Waits until nothing waits and nothing runs.
@@ -130,9 +130,10 @@ impl Site {
         self.until("all jobs have ended", || async {
             // The store may be away just now; and a job that moves amid a look may be in neither of its places then, but is in
             // one of them at the next look.
-            let first = api::stats(&self.client).await.ok()?;
-            let stats = api::stats(&self.client).await.ok()?;
-            (first == stats && stats.is_idle()).then_some(stats)
+            let first = Api::new(&self.client).stats().await.ok()?;
+            let stats = Api::new(&self.client).stats().await.ok()?;
+            let idle = first.is_idle() && stats.is_idle() && first.processed == stats.processed;
+            idle.then_some(stats)
         })
         .await
     }
@@ -163,7 +164,7 @@ impl Site {
             Ok(answer) => answer,
             Err(_) => panic!(
                 "it never came about that {what}: {:?}\nlogs:\n{}",
-                api::stats(&self.client).await,
+                Api::new(&self.client).stats().await,
                 self.logs()
             ),
         }
