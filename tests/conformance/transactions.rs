@@ -33,7 +33,7 @@ store_conformance![
     the_timed_sets_are_three,
     taking_what_is_not_there_does_nothing,
     a_queue_contains_exactly_these_bytes,
-    of_equal_payloads_in_a_queue_the_one_that_runs_first_is_taken,
+    of_equal_payloads_in_a_queue_the_one_that_runs_last_is_taken,
     what_is_cleared_is_empty,
     a_queue_that_was_cleared_and_left_is_known_again_once_it_is_pushed_to,
     releasing_what_is_not_held_does_nothing,
@@ -318,18 +318,18 @@ async fn a_queue_contains_exactly_these_bytes(store: Fixture) {
     }
 }
 
-async fn of_equal_payloads_in_a_queue_the_one_that_runs_first_is_taken(store: Fixture) {
+async fn of_equal_payloads_in_a_queue_the_one_that_runs_last_is_taken(store: Fixture) {
     store.push("q", &["1", "2", "1", "3", "1"]).await;
     let take = |payload: &'static str| Effect::Take(PlaceName::queue("q"), payload.into());
     store.apply(vec![take("1")]).await;
-    assert_eq!(store.waiting("q").await, ["2", "1", "3", "1"]);
+    assert_eq!(store.waiting("q").await, ["1", "2", "1", "3"]);
     store.apply(vec![take("1"), take("none")]).await;
-    assert_eq!(store.waiting("q").await, ["2", "3", "1"]);
+    assert_eq!(store.waiting("q").await, ["1", "2", "3"]);
     let elsewhere = Effect::Take(PlaceName::queue("none"), "1".into());
     store.apply(vec![elsewhere]).await;
     // Whoever moves one puts it before it is taken.
     store.apply(vec![tail("other", "3"), take("3")]).await;
-    assert_eq!(store.waiting("q").await, ["2", "1"]);
+    assert_eq!(store.waiting("q").await, ["1", "2"]);
     assert_eq!(store.waiting("other").await, ["3"]);
 }
 

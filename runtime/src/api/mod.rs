@@ -70,6 +70,7 @@ pub use sweep::{Progress, Sweep};
 pub use work::Work;
 
 use crate::client::Client;
+use crate::engine::{DeathHandler, DeathHandlers};
 use crate::job::Timestamp;
 use crate::job::payload::Wire;
 use crate::store::{Effect, Store, TestClock, TimedSet};
@@ -81,6 +82,7 @@ pub struct Api {
     wire: Wire,
     dead_max_jobs: u64,
     dead_timeout: Duration,
+    death_handlers: DeathHandlers,
     clock: Option<TestClock>,
 }
 
@@ -99,6 +101,7 @@ impl Api {
             wire: client.wire(),
             dead_max_jobs: DEAD_MAX_JOBS,
             dead_timeout: DEAD_TIMEOUT,
+            death_handlers: DeathHandlers::default(),
             clock: None,
         }
     }
@@ -117,6 +120,14 @@ impl Api {
     pub fn dead_set_limits(mut self, max_jobs: u64, timeout: Duration) -> Self {
         self.dead_max_jobs = max_jobs;
         self.dead_timeout = timeout;
+        self
+    }
+
+    /// Adds a death handler: what [`JobSet::kill`] tells of a job that it killed. Those of servers are told of the jobs that end
+    /// there.
+    #[must_use]
+    pub fn death_handler(mut self, handler: impl DeathHandler) -> Self {
+        self.death_handlers.add(handler);
         self
     }
 

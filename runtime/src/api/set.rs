@@ -10,6 +10,7 @@ use super::place::{MAX_PAGE, check_limit};
 use super::sweep::Deed;
 use super::walk::Walk;
 use super::{Acted, Api, ApiError, JobRecord, SortedEntry, Sweep};
+use crate::engine::Dying;
 use crate::job::Timestamp;
 use crate::job::payload::{Edit, splice};
 use crate::store::{Effect, End, Entry, Guard, Order, Place, TimedSet, Tx};
@@ -263,13 +264,20 @@ impl JobSet {
         self.act(entry, Deed::AddToQueue).await
     }
 
-    /// Gives a job up: moves it to the dead set, byte for byte, and drops what the dead set has too much. No death handler is
-    /// told: they belong to servers.
+    /// Gives a job up: moves it to the dead set, byte for byte, and drops what the dead set has too much. Then the death
+    /// handlers of this [`Api`] are told, as in Sidekiq: of the error `sancho::Killed`, at most once, since this process may end
+    /// between the two.
     ///
     /// # Errors
     /// An entry of the dead set; a store that gives no answer, or refuses.
     pub async fn kill(&self, entry: &SortedEntry) -> Result<Acted, ApiError> {
-        self.act(entry, Deed::Kill).await
+        let acted = self.act(entry, Deed::Kill).await?;
+        if acted.is_done() {
+            let payload = entry.job().payload().clone();
+            let dying = Dying::new(payload, true, "sancho::Killed", "Job killed by API");
+            self.api.death_handlers.tell(&dying).await;
+        }
+        Ok(acted)
     }
 
     /// Puts a payload into the set at a time, byte for byte: what was exported, for instance. The same bytes stand in a set once.
@@ -315,7 +323,7 @@ impl JobSet {
         Sweep::new(self, Deed::AddToQueue)
     }
 
-    /// Gives all jobs up, in pages; see [`kill`](Self::kill).
+    /// Gives all jobs up, in pages; see [`kill`](Self::kill). No death handler is told, as in Sidekiq.
     pub fn kill_all(&self) -> Sweep {
         Sweep::new(self, Deed::Kill)
     }

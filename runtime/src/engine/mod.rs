@@ -44,6 +44,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
 pub use death::{Death, DeathHandler};
+pub(crate) use death::{DeathHandlers, Dying};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use points::Point;
@@ -54,7 +55,6 @@ use crate::layers::Layer;
 use crate::store::{Interest, Store};
 use clock::Clock;
 use config::EngineConfig;
-use death::DeathHandlers;
 use endings::Endings;
 use insist::Away;
 use metrics::Metrics;

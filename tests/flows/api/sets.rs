@@ -1,9 +1,11 @@
 //! The schedule, the retry set and the dead set: one entry at a time.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sancho::api::{Acted, JobSet, SortedEntry};
+use sancho::engine::Death;
 use sancho::job::Timestamp;
 use sancho::job::payload::Wire;
 use sancho::store::{Order, TimedSet};
@@ -218,6 +220,22 @@ async fn a_job_is_killed_byte_for_byte(flow: Flow) {
     assert!(invalid(set.kill(&entry).await).contains("it is dead"));
 }
 
+async fn who_kills_a_job_tells_the_death_handlers_once(flow: Flow) {
+    let (_, entry) = seen(&flow, TimedSet::Retry, RETRY.as_bytes()).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let handler = {
+        let told = told.clone();
+        move |death: &Death<'_>| {
+            let text = format!("{} {}", death.class(), death.error_class());
+            told.lock().unwrap().push(text);
+        }
+    };
+    let set = flow.api().death_handler(handler).retries();
+    assert_eq!(set.kill(&entry).await.unwrap(), Acted::Done);
+    assert_eq!(set.kill(&entry).await.unwrap(), Acted::Gone);
+    assert_eq!(*told.lock().unwrap(), ["FailJob sancho::Killed"]);
+}
+
 async fn killing_keeps_the_dead_set_within_its_limits(flow: Flow) {
     let old = flow.now().before(Duration::from_secs(101));
     let ago = |seconds| flow.now().before(Duration::from_secs(seconds));
@@ -302,6 +320,7 @@ flows! {
     a_job_is_added_to_its_queue_as_it_is
     an_entry_is_moved_to_another_time
     a_job_is_killed_byte_for_byte
+    who_kills_a_job_tells_the_death_handlers_once
     killing_keeps_the_dead_set_within_its_limits
     what_is_no_job_is_shown_killed_and_deleted_but_not_retried
     a_payload_is_put_at_a_time

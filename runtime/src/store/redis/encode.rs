@@ -323,7 +323,7 @@ impl Encoder<'_> {
             Effect::Strike { key, item } => {
                 let key = self.note(key, 'l');
                 self.args
-                    .extend([text("y"), key.into(), Value::Bytes(item.clone())]);
+                    .extend([text("o"), key.into(), Value::Bytes(item.clone())]);
             }
             _ => {}
         }

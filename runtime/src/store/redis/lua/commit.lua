@@ -10,7 +10,7 @@
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
 --                       h key token | c key payload | p key payload | a key '' | e key field           guards
 --                       l key queues name n payload... | r (the same) | z key score payload | x key payload
---                       y key payload | d key token | j key member | k key member | t key before keep
+--                       y key payload | o key item | d key token | j key member | k key member | t key before keep
 --                       u key | s key ms value | q key ms item
 --                       f key ms n (field value)... | i key ms n (field n)... | b key ms n (bucket n)...   effects
 --   result  'STALE', or a word a run of results: A<how many>, R<index of the guard>, F<error>
@@ -23,7 +23,7 @@
 local FIVE_YEARS = 157680000
 local ARITY = {
   h = 2, c = 2, p = 2, a = 2, e = 2,
-  l = 4, r = 4, z = 3, x = 2, y = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
+  l = 4, r = 4, z = 3, x = 2, y = 2, o = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
 }
 -- Those that have more behind their arguments: how many, and as how many arguments each.
 local COUNT_AT = { l = 4, r = 4, f = 3, i = 3, b = 3 }
@@ -143,6 +143,7 @@ local function commit(k, a)
     z = function(p) return redis.pcall('ZADD', key(p + 1), ARGV[p + 2], ARGV[p + 3]) end,
     x = function(p) return redis.pcall('ZREM', key(p + 1), ARGV[p + 2]) end,
     y = function(p) return redis.pcall('LREM', key(p + 1), 1, ARGV[p + 2]) end,
+    o = function(p) return redis.pcall('LREM', key(p + 1), -1, ARGV[p + 2]) end,
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
     k = function(p)
