@@ -10,10 +10,6 @@ impl Sample {
         self.0.sort_by(f64::total_cmp);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn median(&self) -> f64 {
         match self.0.len() {
             0 => f64::NAN,
@@ -66,6 +62,10 @@ impl Spread {
         self.0.get(rank).map_or(f64::NAN, |ns| *ns as f64 / 1e6)
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -113,12 +113,30 @@ mod tests {
 
     #[test]
     fn numbers_keep_three_digits() {
-        let written: Vec<_> = [0.0, 0.0123, 0.5, 12.34, 123.4, 1234.0, 101_349.0, 1_234_567.0]
-            .map(number)
-            .to_vec();
+        let written: Vec<_> = [
+            0.0,
+            0.0123,
+            0.5,
+            12.34,
+            123.4,
+            1234.0,
+            101_349.0,
+            1_234_567.0,
+        ]
+        .map(number)
+        .to_vec();
         assert_eq!(
             written,
-            ["0", "0.012", "0.50", "12.3", "123", "1,230", "101,000", "1,230,000"]
+            [
+                "0",
+                "0.012",
+                "0.50",
+                "12.3",
+                "123",
+                "1,230",
+                "101,000",
+                "1,230,000"
+            ]
         );
     }
 

@@ -1,4 +1,3 @@
-#![allow(dead_code, unused_imports)]
 //! Measures sancho and other job systems, side by side.
 //!
 //! ```console
@@ -12,6 +11,7 @@
 
 mod figures;
 mod ours;
+mod profile;
 mod report;
 mod rig;
 mod setting;
@@ -72,6 +72,18 @@ enum What {
         #[arg(long, default_value_t = 3)]
         rounds: u32,
     },
+    /// Counts the instructions of a job with callgrind, by part of the worker
+    Profile {
+        /// How many jobs
+        #[arg(long, default_value_t = 30_000)]
+        jobs: u64,
+        /// How many of them run at once
+        #[arg(long, default_value_t = 50)]
+        concurrency: usize,
+        /// The page to write the answer into; else it is printed
+        #[arg(long)]
+        page: Option<PathBuf>,
+    },
     #[command(hide = true)]
     Work(ours::Options),
     #[command(hide = true)]
@@ -82,18 +94,45 @@ enum What {
         jobs: u64,
         number: u64,
     },
+    #[command(hide = true)]
+    Handover { port: u16, jobs: u64 },
 }
 
 fn main() -> ExitCode {
     let done = match Args::parse().what {
-        What::Report { rounds, profile, only, no_peers, print, page } => {
-            report(rounds, profile, &only, no_peers, if print { None } else { Some(page) })
-        }
-        What::Drain { jobs, concurrency, rounds } => drain(jobs, concurrency, rounds),
+        What::Report {
+            rounds,
+            profile,
+            only,
+            no_peers,
+            print,
+            page,
+        } => report(
+            rounds,
+            profile,
+            &only,
+            no_peers,
+            if print { None } else { Some(page) },
+        ),
+        What::Drain {
+            jobs,
+            concurrency,
+            rounds,
+        } => drain(jobs, concurrency, rounds),
+        What::Profile {
+            jobs,
+            concurrency,
+            page,
+        } => profile(jobs, concurrency, page),
+        What::Handover { port, jobs } => workload::receive(port, jobs),
         What::Work(options) => in_runtime(ours::work(options)),
-        What::Push { url, job, how, jobs, number } => {
-            in_runtime(async move { ours::push(&url, &job, &how, jobs, number).await })
-        }
+        What::Push {
+            url,
+            job,
+            how,
+            jobs,
+            number,
+        } => in_runtime(async move { ours::push(&url, &job, &how, jobs, number).await }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,15 +147,32 @@ fn in_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(work)
 }
 
-fn report(rounds: u32, profile: Profile, only: &[String], no_peers: bool, page: Option<PathBuf>) -> Result<()> {
-    if let Some(unknown) = only.iter().find(|name| QUESTIONS.iter().all(|question| question.name != **name)) {
+fn report(
+    rounds: u32,
+    profile: Profile,
+    only: &[String],
+    no_peers: bool,
+    page: Option<PathBuf>,
+) -> Result<()> {
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| QUESTIONS.iter().all(|question| question.name != **name))
+    {
         let names: Vec<_> = QUESTIONS.iter().map(|question| question.name).collect();
-        return Err(format!("there is no question {unknown:?}: there are {}", names.join(", ")).into());
+        return Err(format!(
+            "there is no question {unknown:?}: there are {}",
+            names.join(", ")
+        )
+        .into());
     }
     let page = page.map(|page| Page::at(&page)).transpose()?;
     let mut systems = Vec::new();
     let mut versions = String::new();
-    let asked = if no_peers { &System::ALL[..1] } else { &System::ALL[..] };
+    let asked = if no_peers {
+        &System::ALL[..1]
+    } else {
+        &System::ALL[..]
+    };
     for system in asked {
         say(&format!("installs {}", system.name()));
         match system.install() {
@@ -136,7 +192,11 @@ fn report(rounds: u32, profile: Profile, only: &[String], no_peers: bool, page: 
         machine.text += &format!("| {name} | {value} |\n");
     }
     machine.text += &versions;
-    let setting = Setting { rounds, profile, systems };
+    let setting = Setting {
+        rounds,
+        profile,
+        systems,
+    };
     let mut goals = Vec::new();
     publish(page.as_ref(), "machine", &machine)?;
     let asked = |name: &str| only.is_empty() || only.iter().any(|asked| asked == name);
@@ -167,6 +227,12 @@ fn publish(page: Option<&Page>, name: &str, section: &report::Section) -> Result
             Ok(())
         }
     }
+}
+
+fn profile(jobs: u64, concurrency: usize, page: Option<PathBuf>) -> Result<()> {
+    let page = page.map(|page| Page::at(&page)).transpose()?;
+    let section = profile::measure(jobs, concurrency)?;
+    publish(page.as_ref(), "profile", &section)
 }
 
 fn drain(jobs: u64, concurrency: usize, rounds: u32) -> Result<()> {

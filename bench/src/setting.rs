@@ -60,10 +60,20 @@ impl Setting {
     }
 
     /// Fills a fresh Redis with no-op jobs, and lets a system drain it. Its jobs do what `work` says.
-    pub(crate) fn drain(&self, system: &Installed, job: &str, concurrency: usize, jobs: u64) -> Result<Drained> {
+    pub(crate) fn drain(
+        &self,
+        system: &Installed,
+        job: &str,
+        concurrency: usize,
+        jobs: u64,
+    ) -> Result<Drained> {
         let mut redis = Redis::start()?;
         let url = redis.url();
-        let filling = if system.system == System::Sancho { job } else { "no_op" };
+        let filling = if system.system == System::Sancho {
+            job
+        } else {
+            "no_op"
+        };
         self.fill(&url, system.system, filling, jobs)?;
         let work = Work {
             url: &url,
@@ -100,7 +110,11 @@ pub(crate) struct Drained {
 }
 
 impl Drained {
-    pub(crate) fn watch(worker: &Process, redis: Option<(&mut Redis, RedisUsage)>, jobs: u64) -> Result<Self> {
+    pub(crate) fn watch(
+        worker: &Process,
+        redis: Option<(&mut Redis, RedisUsage)>,
+        jobs: u64,
+    ) -> Result<Self> {
         let first = worker.line("first")?;
         let started = worker.cpu()?;
         let last = worker.line("last")?;

@@ -15,7 +15,11 @@ const bodies = {
   wait_1ms: () => pause(1),
   wait_10ms: () => pause(10),
   burn_100us: () => busy(100),
-  pick_up: (integer) => took.push(now() - integer),
+  pick_up: (integer) => void took.push(now() - integer),
+  pick_up_wait: (integer) => {
+    took.push(now() - integer);
+    return pause(10);
+  },
 };
 
 function work(concurrency, jobs) {

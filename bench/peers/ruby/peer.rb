@@ -46,6 +46,9 @@ class NoOp
     when "wait_10ms" then sleep 0.01
     when "burn_100us" then burn(100_000)
     when "pick_up" then PROGRESS.note(now - integer)
+    when "pick_up_wait"
+      PROGRESS.note(now - integer)
+      sleep 0.01
     end
     PROGRESS.ended
   end

@@ -50,7 +50,9 @@ pub(super) fn ended() {
         let now = now_ns();
         let before = progress.last.swap(now, Ordering::Relaxed);
         if before > 0 {
-            progress.gap.fetch_max(now.saturating_sub(before), Ordering::Relaxed);
+            progress
+                .gap
+                .fetch_max(now.saturating_sub(before), Ordering::Relaxed);
         }
         if ended.is_multiple_of(progress.every) {
             println!("ended {ended} {}", progress.gap.load(Ordering::Relaxed));

@@ -1,15 +1,12 @@
 //! `push URL JOB HOW JOBS NUMBER`: a pusher.
 
-
 use chrono::DateTime;
 use sancho::{Client, Push};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::connect;
-use super::jobs::{
-    burn_100us, fail_half, late, no_op, pick_up, pick_up_wait, wait_1ms, wait_10ms,
-};
+use super::jobs::{burn_100us, fail_half, late, no_op, pick_up, pick_up_wait, wait_1ms, wait_10ms};
 use crate::Result;
 use crate::rig::{now_ns, pause_until, wall_ns};
 
@@ -105,7 +102,15 @@ fn one(client: &Client, job: &str, queue: &str, n: u64) -> Result<Push> {
             }
         };
     }
-    Ok(push!(no_op, wait_1ms, wait_10ms, burn_100us, pick_up, pick_up_wait, fail_half))
+    Ok(push!(
+        no_op,
+        wait_1ms,
+        wait_10ms,
+        burn_100us,
+        pick_up,
+        pick_up_wait,
+        fail_half
+    ))
 }
 
 async fn bulk(

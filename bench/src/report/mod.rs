@@ -103,7 +103,12 @@ impl Goal {
     }
 
     pub(crate) fn row(&self) -> String {
-        let Self { what, goal, measured, .. } = self;
+        let Self {
+            what,
+            goal,
+            measured,
+            ..
+        } = self;
         format!("| {what} | {goal} | {measured} | {} |", self.verdict())
     }
 }

@@ -23,7 +23,9 @@ impl Page {
         if !file.exists() {
             return Err(format!("there is no page {}; run this in the root of the repository, or name it with --page", file.display()).into());
         }
-        Ok(Self { file: file.to_owned() })
+        Ok(Self {
+            file: file.to_owned(),
+        })
     }
 
     /// Puts an answer in its place.
@@ -43,7 +45,10 @@ impl Page {
 }
 
 fn markers(name: &str) -> (String, String) {
-    (format!("<!-- begin {name} -->"), format!("<!-- end {name} -->"))
+    (
+        format!("<!-- begin {name} -->"),
+        format!("<!-- end {name} -->"),
+    )
 }
 
 fn between<'a>(page: &'a str, name: &str) -> Result<&'a str> {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::figures::{Sample, number};
 
 const WIDTH: f64 = 760.0;
-const FONT: &str = "font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\"";
+const FONT: &str =
+    "font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\"";
 const INK: &str = "#1f2328";
 const FAINT: &str = "#6e7781";
 const GRID: &str = "#e4e7eb";
@@ -36,7 +37,11 @@ pub(crate) struct Lines {
 impl Bars {
     pub(crate) fn svg(&self) -> String {
         let (left, right, top, step) = (190.0, 110.0, 58.0, 30.0);
-        let most = self.bars.iter().map(|(_, bar)| bar.max()).fold(0.0, f64::max);
+        let most = self
+            .bars
+            .iter()
+            .map(|(_, bar)| bar.max())
+            .fold(0.0, f64::max);
         let most = if most > 0.0 { most } else { 1.0 };
         let x = |value: f64| left + value / most * (WIDTH - left - right);
         let height = top + step * self.bars.len() as f64 + 14.0;
@@ -63,7 +68,15 @@ impl Bars {
                     middle + 4.0
                 );
             }
-            text(&mut svg, end + 8.0, middle + 4.5, "start", INK, 13.0, &number(median));
+            text(
+                &mut svg,
+                end + 8.0,
+                middle + 4.5,
+                "start",
+                INK,
+                13.0,
+                &number(median),
+            );
         }
         svg + "</svg>\n"
     }
@@ -72,8 +85,16 @@ impl Bars {
 impl Lines {
     pub(crate) fn svg(&self) -> String {
         let (left, right, top, bottom, height) = (80.0, 150.0, 62.0, 48.0, 400.0);
-        let values = || self.lines.iter().flat_map(|(_, line)| line.iter().flatten().copied());
-        let low = values().fold(f64::INFINITY, f64::min).max(1e-9).log10().floor();
+        let values = || {
+            self.lines
+                .iter()
+                .flat_map(|(_, line)| line.iter().flatten().copied())
+        };
+        let low = values()
+            .fold(f64::INFINITY, f64::min)
+            .max(1e-9)
+            .log10()
+            .floor();
         let high = values().fold(1e-9, f64::max).log10();
         // Half a decade more at most than what is drawn.
         let high = ((high - low) * 2.0).ceil().max(1.0) / 2.0 + low;
@@ -96,14 +117,38 @@ impl Lines {
                     "<path d=\"M{left} {at:.1}H{}\" stroke=\"{GRID}\"/>",
                     WIDTH - right
                 );
-                text(&mut svg, left - 8.0, at + 4.0, "end", FAINT, 12.0, &number(value));
+                text(
+                    &mut svg,
+                    left - 8.0,
+                    at + 4.0,
+                    "end",
+                    FAINT,
+                    12.0,
+                    &number(value),
+                );
             }
         }
         for (index, setting) in self.settings.iter().enumerate() {
-            text(&mut svg, x(index), height - bottom + 20.0, "middle", INK, 12.0, setting);
+            text(
+                &mut svg,
+                x(index),
+                height - bottom + 20.0,
+                "middle",
+                INK,
+                12.0,
+                setting,
+            );
         }
         let middle = f64::midpoint(left, WIDTH - right);
-        text(&mut svg, middle, height - 8.0, "middle", FAINT, 12.0, &self.axis);
+        text(
+            &mut svg,
+            middle,
+            height - 8.0,
+            "middle",
+            FAINT,
+            12.0,
+            &self.axis,
+        );
         let mut labels = Vec::new();
         for (index, (name, line)) in self.lines.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
@@ -112,14 +157,20 @@ impl Lines {
                 .enumerate()
                 .filter_map(|(at, value)| value.map(|value| (x(at), y(value))))
                 .collect();
-            let path: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let path: Vec<_> = points
+                .iter()
+                .map(|(x, y)| format!("{x:.1},{y:.1}"))
+                .collect();
             let _ = write!(
                 svg,
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.2\"/>",
                 path.join(" ")
             );
             for (x, y) in &points {
-                let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\" fill=\"{colour}\"/>");
+                let _ = write!(
+                    svg,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\" fill=\"{colour}\"/>"
+                );
             }
             if let Some((x, y)) = points.last() {
                 labels.push((*x, *y, colour, name));
@@ -148,7 +199,11 @@ fn head(height: f64, title: &str, unit: &str) -> String {
 }
 
 fn text(svg: &mut String, x: f64, y: f64, anchor: &str, colour: &str, size: f64, text: &str) {
-    let weight = if size > 15.0 { " font-weight=\"600\"" } else { "" };
+    let weight = if size > 15.0 {
+        " font-weight=\"600\""
+    } else {
+        ""
+    };
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     let _ = write!(
         svg,

@@ -31,8 +31,18 @@ impl Machine {
             lines: vec![
                 ("CPU", format!("{cpu}, {cores} cores")),
                 ("memory", format!("{} GiB", memory >> 20)),
-                ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
-                ("load when it began", read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned()),
+                (
+                    "kernel",
+                    read("/proc/sys/kernel/osrelease").trim().to_owned(),
+                ),
+                (
+                    "load when it began",
+                    read("/proc/loadavg")
+                        .split(' ')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                ),
                 ("Redis", redis.to_owned()),
                 ("rustc", version("rustc")),
             ],

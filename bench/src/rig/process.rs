@@ -44,7 +44,10 @@ impl Process {
         let (sender, lines) = channel();
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
-                for text in BufReader::new(output).lines().map_while(std::io::Result::ok) {
+                for text in BufReader::new(output)
+                    .lines()
+                    .map_while(std::io::Result::ok)
+                {
                     let at = Instant::now();
                     if sender.send(Line { at, text }).is_err() {
                         break;
@@ -89,8 +92,24 @@ impl Process {
         Ok(numbers.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Its CPU time so far.
+    /// The CPU time so far of the threads that it has, to the nanosecond.
     pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut ns = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread may end meanwhile.
+            let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            ns += stat
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .parse()
+                .unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(ns))
+    }
+
+    /// All CPU time that it ever used, to a hundredth of a second; also when it has ended.
+    pub(crate) fn cpu_ever(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name, in brackets, may have spaces.
         let fields: Vec<&str> = stat
@@ -104,13 +123,22 @@ impl Process {
         Ok(TICK * (ticks(11)? + ticks(12)?))
     }
 
+    /// The memory that it has now, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
     /// The most memory that it ever had, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .ok_or("no VmHWM in /proc/PID/status")?;
+            .find_map(|line| line.strip_prefix(name))
+            .ok_or_else(|| format!("no {name} in /proc/PID/status"))?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024)
     }

@@ -90,7 +90,9 @@ impl System {
             Self::RustySidekiq | Self::ApalisRedis => {
                 let folder = peers.join("rust");
                 let mut cargo = Command::new("cargo");
-                run(cargo.args(["build", "--release", "--locked"]).current_dir(&folder))?;
+                run(cargo
+                    .args(["build", "--release", "--locked"])
+                    .current_dir(&folder))?;
                 let crate_name = self.name();
                 let lock = std::fs::read_to_string(folder.join("Cargo.lock"))?;
                 let version = lock
@@ -98,14 +100,19 @@ impl System {
                     .find(|package| package.contains(&format!("name = \"{crate_name}\"\n")))
                     .and_then(|package| package.split("version = \"").nth(1)?.split('"').next())
                     .unwrap_or("?");
-                (folder.join("target/release/sancho-bench-peers"), version.to_owned())
+                (
+                    folder.join("target/release/sancho-bench-peers"),
+                    version.to_owned(),
+                )
             }
             Self::BullMq => {
                 let folder = peers.join("node");
                 let package = folder.join("node_modules/bullmq/package.json");
                 if !package.exists() {
                     let mut npm = Command::new("npm");
-                    run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+                    run(npm
+                        .args(["ci", "--no-audit", "--no-fund"])
+                        .current_dir(&folder))?;
                 }
                 let text = std::fs::read_to_string(package)?;
                 let version = text
@@ -122,7 +129,10 @@ impl System {
                     .map_err(|error| format!("{error} (Debian: apt-get install ruby-sidekiq)"))?;
                 let ruby = run(Command::new("ruby").args(["-e", "print RUBY_VERSION"]))?;
                 let version = version.trim_start_matches("Sidekiq ").to_owned();
-                (peers.join("ruby/peer.rb"), format!("{version}, Ruby {ruby}"))
+                (
+                    peers.join("ruby/peer.rb"),
+                    format!("{version}, Ruby {ruby}"),
+                )
             }
         };
         Ok(Installed {

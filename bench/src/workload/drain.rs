@@ -63,7 +63,10 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
     for round in 0..setting.rounds {
         for clients in [1, 50] {
             let requests = setting.jobs(REQUESTS / if clients == 1 { 5 } else { 1 });
-            limits.entry(clients).or_default().add(limit::lpush(clients, requests)?);
+            limits
+                .entry(clients)
+                .or_default()
+                .add(limit::lpush(clients, requests)?);
         }
         for (concurrency, jobs, long) in STEPS {
             say(&format!("drain: round {} at {concurrency}", round + 1));
@@ -128,9 +131,19 @@ impl Who {
 fn section(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Section {
     let mut section = Section::default();
     for (concurrency, jobs, _) in STEPS {
-        section.line(&format!("Concurrency {concurrency}, {} jobs:", number(jobs as f64)));
+        section.line(&format!(
+            "Concurrency {concurrency}, {} jobs:",
+            number(jobs as f64)
+        ));
         let mut table = Table::new([
-            "", "jobs/s", "CPU µs a job", "worker", "Redis", "round trips a job", "bytes a job", "peak MB",
+            "",
+            "jobs/s",
+            "CPU µs a job",
+            "worker",
+            "Redis",
+            "round trips a job",
+            "bytes a job",
+            "peak MB",
         ]);
         for (who, figures) in all.iter().filter(|(who, _)| who.concurrency == concurrency) {
             table.row(vec![
@@ -175,14 +188,21 @@ fn plots(section: &mut Section, all: &BTreeMap<Who, Figures>, limits: &BTreeMap<
         title: "CPU a job, worker and Redis together".into(),
         unit: "µs, on a logarithmic scale; lower is better".into(),
         axis: "jobs at once".into(),
-        settings: STEPS.map(|(concurrency, ..)| number(concurrency as f64)).to_vec(),
+        settings: STEPS
+            .map(|(concurrency, ..)| concurrency.to_string())
+            .to_vec(),
         lines: System::ALL
             .into_iter()
             .filter(|system| all.keys().any(|who| who.system == *system))
             .map(|system| {
                 let line = STEPS.map(|(concurrency, ..)| {
                     let long = system == System::Sancho;
-                    all.get(&Who { system, long, concurrency }).map(|figures| figures.cpu.median())
+                    all.get(&Who {
+                        system,
+                        long,
+                        concurrency,
+                    })
+                    .map(|figures| figures.cpu.median())
                 });
                 (system.name().to_owned(), line.to_vec())
             })
@@ -192,14 +212,30 @@ fn plots(section: &mut Section, all: &BTreeMap<Who, Figures>, limits: &BTreeMap<
 }
 
 fn goals(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Vec<Goal> {
-    let of = |system, long, concurrency| all.get(&Who { system, long, concurrency });
+    let of = |system, long, concurrency| {
+        all.get(&Who {
+            system,
+            long,
+            concurrency,
+        })
+    };
     let mut goals = Vec::new();
     if let Some(long) = of(System::Sancho, true, 50) {
         let rate = long.rate.median();
-        goals.push(Goal::at_least("drain no-op, concurrency 50", rate, 100_000.0, " jobs/s"));
+        goals.push(Goal::at_least(
+            "drain no-op, concurrency 50",
+            rate,
+            100_000.0,
+            " jobs/s",
+        ));
         if let Some(limit) = limits.get(&50) {
             let times = rate / limit.median();
-            goals.push(Goal::at_least("the same, beside `redis-benchmark -t lpush -c 50 -P 1`", times, 1.8, " times"));
+            goals.push(Goal::at_least(
+                "the same, beside `redis-benchmark -t lpush -c 50 -P 1`",
+                times,
+                1.8,
+                " times",
+            ));
         }
     }
     if let Some(ours) = of(System::Sancho, false, 50) {
@@ -212,7 +248,12 @@ fn goals(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Vec<Go
         }
     }
     if let Some(long) = of(System::Sancho, true, 1_000) {
-        goals.push(Goal::at_least("drain no-op, concurrency 1,000", long.rate.median(), 150_000.0, " jobs/s"));
+        goals.push(Goal::at_least(
+            "drain no-op, concurrency 1,000",
+            long.rate.median(),
+            150_000.0,
+            " jobs/s",
+        ));
     }
     for (concurrency, goal) in CPU {
         if let Some(long) = of(System::Sancho, true, concurrency) {
@@ -221,7 +262,12 @@ fn goals(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Vec<Go
         }
     }
     if let Some(long) = of(System::Sancho, true, 50) {
-        goals.push(Goal::at_most("round trips a job, concurrency 50", long.trips.median(), 0.05, ""));
+        goals.push(Goal::at_most(
+            "round trips a job, concurrency 50",
+            long.trips.median(),
+            0.05,
+            "",
+        ));
     }
     goals
 }

@@ -12,8 +12,23 @@ const PAYLOAD: &str = "230";
 pub(crate) fn lpush(clients: u32, requests: u64) -> Result<f64> {
     let redis = Redis::start()?;
     let output = Command::new("redis-benchmark")
-        .args(["-p", &redis.port().to_string(), "-t", "lpush", "-P", "1", "--csv"])
-        .args(["-c", &clients.to_string(), "-n", &requests.to_string(), "-d", PAYLOAD])
+        .args([
+            "-p",
+            &redis.port().to_string(),
+            "-t",
+            "lpush",
+            "-P",
+            "1",
+            "--csv",
+        ])
+        .args([
+            "-c",
+            &clients.to_string(),
+            "-n",
+            &requests.to_string(),
+            "-d",
+            PAYLOAD,
+        ])
         .output()
         .map_err(|error| format!("redis-benchmark cannot be started: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

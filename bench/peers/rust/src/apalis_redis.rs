@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{BoxDynError, Data, TaskSink, WorkerBuilder};
-use apalis_redis::{Config, RedisStorage};
+use apalis::prelude::BackendFactory;
+use apalis_redis::factory::RedisStorageFactory;
+use apalis_redis::{Client, Config, RedisStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{Progress, now_ns, text, until};
@@ -28,9 +30,18 @@ async fn run(job: NoOp, served: Data<Served>) -> std::result::Result<(), BoxDynE
 }
 
 /// Works until it is killed.
-pub async fn work(url: &str, body: Body, concurrency: usize, progress: Arc<Progress>) -> Result<()> {
+pub async fn work(
+    url: &str,
+    body: Body,
+    concurrency: usize,
+    progress: Arc<Progress>,
+) -> Result<()> {
+    // The way that is woken up by pushes; the plain storage looks again at its next heartbeat, after up to 30 s.
+    let client = Client::open(format!("{url}?protocol=resp3"))?;
+    let mut factory = RedisStorageFactory::new(client).await?;
+    let backend = BackendFactory::<NoOp>::create_with_config(&mut factory, config(concurrency))?;
     let worker = WorkerBuilder::new("worker")
-        .backend(storage(url, concurrency).await?)
+        .backend(backend)
         .concurrency(concurrency)
         .data(Served { body, progress })
         .build(run);
@@ -41,7 +52,10 @@ pub async fn work(url: &str, body: Body, concurrency: usize, progress: Arc<Progr
 /// Pushes.
 pub async fn push(url: &str, pushes: Pushes) -> Result<()> {
     let storage = storage(url, 1_000).await?;
-    let job = |integer| NoOp { integer, text: text() };
+    let job = |integer| NoOp {
+        integer,
+        text: text(),
+    };
     println!("first");
     if pushes.bulk {
         let mut storage = storage;
@@ -62,10 +76,14 @@ pub async fn push(url: &str, pushes: Pushes) -> Result<()> {
         let mut callers = tokio::task::JoinSet::new();
         for caller in 0..pushes.callers {
             let mut storage = storage.clone();
-            let own = pushes.jobs / pushes.callers + u64::from(caller < pushes.jobs % pushes.callers);
+            let own =
+                pushes.jobs / pushes.callers + u64::from(caller < pushes.jobs % pushes.callers);
             callers.spawn(async move {
                 for n in 0..own {
-                    storage.push(job(n)).await.map_err(|error| error.to_string())?;
+                    storage
+                        .push(job(n))
+                        .await
+                        .map_err(|error| error.to_string())?;
                 }
                 std::result::Result::<(), String>::Ok(())
             });
@@ -78,9 +96,15 @@ pub async fn push(url: &str, pushes: Pushes) -> Result<()> {
     Ok(())
 }
 
-/// A page as large as the concurrency, and no results kept, as the others keep none.
 async fn storage(url: &str, page: usize) -> Result<RedisStorage<NoOp>> {
     let redis = apalis_redis::connect(url).await?;
-    let config = Config::default().queue("default").batch_size(page).persist_results(false);
-    Ok(RedisStorage::new(redis).with_config(config))
+    Ok(RedisStorage::new(redis).with_config(config(page)))
+}
+
+/// A page as large as the concurrency, and no results kept, as the others keep none.
+fn config(page: usize) -> Config {
+    Config::default()
+        .queue("default")
+        .batch_size(page)
+        .persist_results(false)
 }

@@ -21,6 +21,8 @@ pub enum Body {
     Burn(u64),
     /// Notes how long ago the integer, a time, was.
     PickUp,
+    /// The same, and then awaits 10 ms.
+    PickUpWait,
 }
 
 impl Body {
@@ -31,6 +33,7 @@ impl Body {
             "wait_10ms" => Self::Wait(10),
             "burn_100us" => Self::Burn(100),
             "pick_up" => Self::PickUp,
+            "pick_up_wait" => Self::PickUpWait,
             other => return Err(format!("there is no job {other}").into()),
         })
     }
@@ -39,6 +42,10 @@ impl Body {
         match self {
             Self::NoOp => {}
             Self::PickUp => progress.note(progress::now_ns().saturating_sub(integer)),
+            Self::PickUpWait => {
+                progress.note(progress::now_ns().saturating_sub(integer));
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
             Self::Wait(ms) => tokio::time::sleep(std::time::Duration::from_millis(ms)).await,
             Self::Burn(us) => {
                 let end = std::time::Instant::now() + std::time::Duration::from_micros(us);

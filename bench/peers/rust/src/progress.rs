@@ -24,7 +24,10 @@ impl Progress {
 
     /// A job took so many nanoseconds from its push to its first line.
     pub fn note(&self, ns: u64) {
-        self.took.lock().unwrap_or_else(PoisonError::into_inner).push(ns);
+        self.took
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ns);
     }
 
     /// A job ended.
@@ -57,6 +60,7 @@ pub fn text() -> String {
 pub async fn until(moment: u64) {
     let left = moment.saturating_sub(now_ns());
     if left > 0 {
-        let _ = tokio::task::spawn_blocking(move || std::thread::sleep(Duration::from_nanos(left))).await;
+        let _ = tokio::task::spawn_blocking(move || std::thread::sleep(Duration::from_nanos(left)))
+            .await;
     }
 }

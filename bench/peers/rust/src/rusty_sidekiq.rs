@@ -24,7 +24,12 @@ impl Worker<(u64, String)> for NoOp {
 }
 
 /// Works until it is killed.
-pub async fn work(url: &str, body: Body, concurrency: usize, progress: Arc<Progress>) -> Result<()> {
+pub async fn work(
+    url: &str,
+    body: Body,
+    concurrency: usize,
+    progress: Arc<Progress>,
+) -> Result<()> {
     // A connection for each job that runs, and some for its own duties.
     let redis = pool(url, u32::try_from(concurrency)? + 10).await?;
     let config = ProcessorConfig::default().num_workers(concurrency);
@@ -51,7 +56,8 @@ pub async fn push(url: &str, pushes: Pushes) -> Result<()> {
         let mut callers = tokio::task::JoinSet::new();
         for caller in 0..pushes.callers {
             let redis = redis.clone();
-            let own = pushes.jobs / pushes.callers + u64::from(caller < pushes.jobs % pushes.callers);
+            let own =
+                pushes.jobs / pushes.callers + u64::from(caller < pushes.jobs % pushes.callers);
             callers.spawn(async move {
                 for n in 0..own {
                     NoOp::perform_async(&redis, (n, text())).await?;
