@@ -1,5 +1,9 @@
 //! What dashboards, the command line and operators may ask.
 
+pub mod doctor;
+
+pub use doctor::{doctor, mend};
+
 use crate::client::Client;
 use crate::job::Timestamp;
 use crate::store::{Order, Stat, TimedSet};

@@ -4,6 +4,7 @@
 //! (`CLIENT TRACKING`): a key that was read is named to it once when it changes, whoever changes it. So a claim that finds
 //! nothing is the wake-up for the next push, and an idle process sends nothing.
 
+mod check;
 mod connect;
 mod decode;
 mod encode;
@@ -25,10 +26,11 @@ use fred::types::{Resp3Frame, Value};
 
 use super::wake::Wake;
 use super::{
-    Answer, Batch, Claim, ClaimRequest, Commit, Interest, MAX_CLAIM, MAX_EXPIRED, Members, Owner,
-    Registration, Renewed, Store, TestClock, Unavailable,
+    Answer, Batch, Claim, ClaimRequest, Commit, Defect, Interest, MAX_CLAIM, MAX_EXPIRED, Members,
+    Owner, Registration, Renewed, Store, TestClock, Unavailable,
 };
 use crate::job::Timestamp;
+use check::Then;
 pub use connect::{ConnectError, RedisOptions};
 use decode::Unexpected;
 use encode::Encoded;
@@ -203,6 +205,10 @@ impl Store for RedisStore {
             self.wake.wait(interest, timeout).await;
             Ok(())
         })
+    }
+
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool> {
+        Box::pin(async move { self.examine(defect, Then::Mend).await })
     }
 
     fn turn<'a>(

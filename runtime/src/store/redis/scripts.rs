@@ -37,6 +37,15 @@ const TAKE_OVER: &str = concat!(
 );
 
 const LOOK: &str = include_str!("lua/look.lua");
+const EXAMINE: &str = concat!(
+    include_str!("lua/common.lua"),
+    include_str!("lua/readable.lua"),
+    include_str!("lua/examine.lua")
+);
+const UNREADABLE: &str = concat!(
+    include_str!("lua/readable.lua"),
+    include_str!("lua/unreadable.lua")
+);
 
 /// A script.
 #[derive(Clone, Copy, Debug)]
@@ -51,15 +60,19 @@ pub(super) enum Script {
     Renew,
     TakeOver,
     Look,
+    Examine,
+    Unreadable,
 }
 
-const ALL: [(Script, &str); 6] = [
+const ALL: [(Script, &str); 8] = [
     (Script::Commit, COMMIT),
     (Script::Claim, CLAIM),
     (Script::Turn, TURN),
     (Script::Renew, RENEW),
     (Script::TakeOver, TAKE_OVER),
     (Script::Look, LOOK),
+    (Script::Examine, EXAMINE),
+    (Script::Unreadable, UNREADABLE),
 ];
 
 /// The scripts as the server knows them.
