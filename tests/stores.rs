@@ -5,5 +5,6 @@
 
 mod adversary;
 mod conformance;
+mod damage;
 mod model;
 mod redis_alone;

@@ -14,8 +14,8 @@ pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
 pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
-    ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, OfAny,
-    OfError, Outcome, Retry, Returned, Spec, StateInfo,
+    ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
+    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
 };
 
 /// Every job that is linked into the binary.
@@ -34,8 +34,8 @@ macro_rules! __register {
 }
 pub use crate::__register as register;
 
-/// What a job's function returned, and its error's message.
-pub fn finish<S: Spec>(output: S::Output, message: Option<String>) -> Result<Outcome, Failure> {
+/// What a job's function returned, and what its error says.
+pub fn finish<S: Spec>(output: S::Output, message: Option<Message>) -> Result<Outcome, Failure> {
     output
         .into_outcome()
         .map_err(|error| Failure::from_error(error, message))

@@ -1,37 +1,65 @@
 //! What flows stand on: a store with a test clock, servers that are stopped, and jobs that report.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sancho::Client;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
-use sancho::store::{Entry, Order, PlaceName, Stat, Store, TestClock, TimedSet};
+use sancho::store::{
+    Batch, Commit, Effect, End, Entry, Lane, Order, Place, PlaceName, Stat, Store, TestClock,
+    TimedSet, Tx, TxResult,
+};
 use sancho_tests::{Clock, Fixture, Kind};
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// How long a flow waits for what must happen. Far longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Registers a flow for every store.
+/// Registers a flow for every store. One that makes its store itself is given its kind.
 macro_rules! flows {
-    ($($name:ident)*) => {$(
+    (of kind $($name:ident)*) => {$(
         mod $name {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory() {
-                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Memory).await).await;
+                super::$name(sancho_tests::Kind::Memory).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Sqlite).await).await;
+                super::$name(sancho_tests::Kind::Sqlite).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn redis() {
-                super::$name($crate::harness::Flow::on(sancho_tests::Kind::Redis).await).await;
+                super::$name(sancho_tests::Kind::Redis).await;
+            }
+        }
+    )*};
+    ($($name:ident)*) => {$(
+        mod $name {
+            use crate::harness::Flow;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn memory() {
+                super::$name(Flow::on(sancho_tests::Kind::Memory).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name(Flow::on(sancho_tests::Kind::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis() {
+                super::$name(Flow::on(sancho_tests::Kind::Redis).await).await;
             }
         }
     )*};
@@ -60,7 +88,10 @@ pub(crate) struct Reports(mpsc::UnboundedReceiver<String>);
 
 impl Flow {
     pub(crate) async fn on(kind: Kind) -> Self {
-        let clock = Clock::starting_now();
+        Self::under(kind, Clock::starting_now()).await
+    }
+
+    pub(crate) async fn under(kind: Kind, clock: Clock) -> Self {
         let fixture = Fixture::with_clock(kind, clock.clone()).await;
         let client = sancho::testing::client(fixture.handle());
         Self {
@@ -84,14 +115,20 @@ impl Flow {
         self.client.store()
     }
 
+    /// Where something reports to, and what it has reported.
+    pub(crate) fn reports() -> (Report, Reports) {
+        let (report, reports) = mpsc::unbounded_channel();
+        (report, Reports(reports))
+    }
+
     /// A server on this store and clock, with reports as state.
     pub(crate) fn server(&self) -> (ServerBuilder, Reports) {
-        let (report, reports) = mpsc::unbounded_channel::<String>();
+        let (report, reports) = Self::reports();
         let builder = Server::builder()
             .client(&self.client)
             .with_clock(self.clock.source())
             .state(report);
-        (builder, Reports(reports))
+        (builder, reports)
     }
 
     /// Lets time pass. A retry is due a second after its longest jitter.
@@ -132,23 +169,37 @@ impl Flow {
 
     /// Puts raw bytes at the tail of a queue, as any client might.
     pub(crate) async fn push_raw(&self, queue: &str, payload: &[u8]) {
-        use sancho::store::{Batch, Effect, End, Lane, Place, Tx};
         let place = Place::Queue {
             name: queue.into(),
             end: End::Tail,
         };
-        let tx = Tx::always(vec![Effect::Put(
-            bytes::Bytes::copy_from_slice(payload),
-            place,
-        )]);
-        self.store()
-            .commit(&Batch {
-                lane: Lane::random(),
-                seq: 1,
-                txs: vec![tx],
-            })
-            .await
-            .unwrap();
+        self.put(payload, place).await;
+    }
+
+    /// Puts raw bytes into a place.
+    pub(crate) async fn put(&self, payload: &[u8], place: Place) {
+        let payload = Bytes::copy_from_slice(payload);
+        self.apply(vec![Effect::Put(payload, place)]).await;
+    }
+
+    /// Lets effects happen.
+    pub(crate) async fn apply(&self, effects: Vec<Effect>) {
+        let batch = Batch {
+            lane: Lane::random(),
+            seq: 1,
+            txs: vec![Tx::always(effects)],
+        };
+        let commit = self.store().commit(&batch).await.unwrap();
+        assert_eq!(commit, Commit::Done(vec![TxResult::Applied]));
+    }
+
+    /// Wakes a promoter that sleeps until a time that the test clock has jumped over.
+    pub(crate) async fn wake_promoter(&self) {
+        let place = Place::Timed {
+            set: TimedSet::Schedule,
+            at: self.now().after(Duration::from_secs(1 << 30)),
+        };
+        self.put(b"{}", place).await;
     }
 
     /// Waits until what is asked holds.
@@ -236,4 +287,28 @@ impl Reports {
 /// A field of a payload.
 pub(crate) fn field(payload: &[u8], name: &str) -> serde_json::Value {
     serde_json::from_slice::<serde_json::Value>(payload).unwrap()[name].clone()
+}
+
+/// The fields of a payload in their order, each value as its JSON text.
+pub(crate) fn fields(payload: &[u8]) -> Vec<(String, String)> {
+    struct InOrder;
+
+    impl<'de> Visitor<'de> for InOrder {
+        type Value = Vec<(String, String)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut fields = Vec::new();
+            while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+                fields.push((key, value.get().to_owned()));
+            }
+            Ok(fields)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    json.deserialize_map(InOrder).unwrap()
 }

@@ -3,12 +3,18 @@
 #![cfg(test)]
 
 mod active_job;
+mod bad_input;
 mod by_class;
+mod death;
+mod doctor;
 mod enqueue;
 mod execute;
 mod faults;
+mod golden;
 mod harness;
+mod payloads;
 mod presence;
 mod retry;
+mod rules;
 mod start;
 mod stop;

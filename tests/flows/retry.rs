@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sancho::store::TimedSet;
+use sancho::store::{Effect, Place, TimedSet};
 use sancho::{Context, Outcome, job};
 
 use crate::harness::{Flow, Report, Running, field, flows};
@@ -30,16 +30,6 @@ async fn takes_numbers(user_id: i64, name: String) {
     let _ = (user_id, name);
 }
 
-/// Wakes a promoter that sleeps until a time that the test clock has jumped over.
-async fn wake(flow: &Flow) {
-    fails::set()
-        .client(&flow.client)
-        .queue("nobody")
-        .perform_in(Duration::from_secs(1 << 30), 0)
-        .await
-        .unwrap();
-}
-
 async fn a_failure_is_retried_and_then_dead(flow: Flow) {
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<fails>());
@@ -61,7 +51,7 @@ async fn a_failure_is_retried_and_then_dead(flow: Flow) {
     assert!((15..25).contains(&wait), "waits {wait} s");
 
     flow.pass(Duration::from_secs(26));
-    wake(&flow).await;
+    flow.wake_promoter().await;
     assert_eq!(reports.next().await, "7 2");
     let dead = flow.until_timed(TimedSet::Dead, 1).await;
     assert_eq!(field(&dead[0].payload, "retry_count"), 1);
@@ -141,29 +131,40 @@ async fn a_snooze_uses_up_no_retry(flow: Flow) {
         flow.now().after(Duration::from_secs(100))
     );
     flow.pass(Duration::from_secs(101));
-    wake(&flow).await;
+    flow.wake_promoter().await;
     assert_eq!(reports.next().await, "1");
     running.stop().await;
     assert_eq!(flow.counters().await, (2, 0));
 }
 
+async fn a_job_that_is_put_off_goes_back_to_the_queue_that_it_was_taken_from(flow: Flow) {
+    let (server, _reports) = flow.server();
+    flow.push_raw(
+        "low",
+        br#"{"class":"Snoozes","args":[],"jid":"1","enqueued_at":5}"#,
+    )
+    .await;
+    let running = Running::start(server.only::<snoozes>().queues(["low"]));
+    let scheduled = flow.until_timed(TimedSet::Schedule, 1).await;
+    assert_eq!(
+        scheduled[0].payload,
+        r#"{"class":"Snoozes","args":[],"jid":"1","queue":"low"}"#
+    );
+    running.stop().await;
+}
+
 async fn an_entry_that_is_no_job_does_not_hold_up_the_schedule(flow: Flow) {
-    use sancho::store::{Batch, Effect, Lane, Place, Tx};
-    let place = Place::Timed {
-        set: TimedSet::Schedule,
-        at: flow.now(),
+    let at = flow.now();
+    let bad = |n| {
+        Effect::Put(
+            format!("bad {n}").into(),
+            Place::Timed {
+                set: TimedSet::Schedule,
+                at,
+            },
+        )
     };
-    let txs = (0..600)
-        .map(|n| Tx::always(vec![Effect::Put(format!("bad {n}").into(), place.clone())]))
-        .collect();
-    flow.store()
-        .commit(&Batch {
-            lane: Lane::random(),
-            seq: 1,
-            txs,
-        })
-        .await
-        .unwrap();
+    flow.apply((0..600).map(bad).collect()).await;
     fails::set()
         .client(&flow.client)
         .retry(0)
@@ -184,5 +185,6 @@ flows! {
     an_unknown_class_is_retried_as_ruby_would
     arguments_that_do_not_decode_name_the_argument
     a_snooze_uses_up_no_retry
+    a_job_that_is_put_off_goes_back_to_the_queue_that_it_was_taken_from
     an_entry_that_is_no_job_does_not_hold_up_the_schedule
 }

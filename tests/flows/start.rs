@@ -64,6 +64,7 @@ fn settings_out_of_bounds_stop_the_start() {
         (server().queues(Vec::<String>::new()), "no queue"),
         (server().queues([""]), "empty"),
         (server().lease(std::time::Duration::ZERO), "lease"),
+        (server().dead_max_jobs(0), "dead_max_jobs is 0"),
     ] {
         let error = builder.build().unwrap_err();
         assert!(

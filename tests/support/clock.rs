@@ -37,6 +37,12 @@ impl Clock {
         }
     }
 
+    /// A clock that shows this.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        Self::showing(time.as_micros())
+    }
+
     fn showing(micros: i64) -> Self {
         Self {
             shown: Arc::new(AtomicI64::new(micros)),

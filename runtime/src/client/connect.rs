@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::store::Store;
@@ -52,6 +53,15 @@ impl StoreUrl {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             _ => Err(wrong("which is no store")),
         }
+    }
+}
+
+/// As the setting of a store is read.
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        Self::parse(url, "the store")
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::Server;
 use super::config::EngineConfig;
+use super::death::{DeathHandler, DeathHandlers};
 use super::middleware::{Chain, Middleware};
 use super::orders::Handle;
 use crate::client::{Client, Config};
+use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
 use crate::{Error, Result};
@@ -19,7 +21,9 @@ pub struct ServerBuilder {
     config: EngineConfig,
     client: Option<Client>,
     client_config: Config,
+    wire: Option<Wire>,
     middleware: Chain,
+    death_handlers: DeathHandlers,
     states: States,
     registered: Vec<&'static Definition>,
     only: bool,
@@ -32,6 +36,7 @@ pub(super) struct Chosen {
     pub(super) client: Option<Client>,
     pub(super) client_config: Config,
     pub(super) middleware: Chain,
+    pub(super) death_handlers: DeathHandlers,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
     pub(super) clock: Option<TestClock>,
@@ -43,7 +48,9 @@ impl ServerBuilder {
             config: EngineConfig::default(),
             client: None,
             client_config: Config::new(),
+            wire: None,
             middleware: Chain::default(),
+            death_handlers: DeathHandlers::default(),
             states: States::default(),
             registered: Vec::new(),
             only: false,
@@ -98,6 +105,34 @@ impl ServerBuilder {
         self
     }
 
+    /// How often a job is tried again that says `retry = true`. Defaults to 25, which takes about 20 days. Sidekiq's
+    /// `max_retries`.
+    pub fn max_retries(mut self, times: u32) -> Self {
+        self.config.max_retries = times;
+        self
+    }
+
+    /// How many jobs the dead set keeps, and one more, as Sidekiq counts: with 10,000, the default, the newest 9,999 stay.
+    /// At least 1, which keeps none.
+    pub fn dead_max_jobs(mut self, jobs: u64) -> Self {
+        self.config.dead_set.max_jobs = jobs;
+        self
+    }
+
+    /// How long a job stays in the dead set. Defaults to 180 days. What is too old goes when another job dies. Sidekiq's
+    /// `dead_timeout_in_seconds`.
+    pub fn dead_timeout(mut self, timeout: Duration) -> Self {
+        self.config.dead_set.timeout = timeout;
+        self
+    }
+
+    /// The version of Sidekiq beside us, which decides how what is written looks: the times in payloads, and how this process
+    /// shows itself. All versions are read. Defaults to 8.
+    pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
+        self.wire = Some(wire);
+        self
+    }
+
     /// Gives shared state to the jobs: what a `#[state] db: &T` parameter borrows.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_arc(Arc::new(value))
@@ -112,6 +147,13 @@ impl ServerBuilder {
     /// Adds middleware, inside of what was added before.
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.middleware.add(middleware);
+        self
+    }
+
+    /// Adds a death handler, which is told after those that were added before: a [`DeathHandler`], or a closure that takes a
+    /// [`&Death<'_>`](super::Death).
+    pub fn death_handler(mut self, handler: impl DeathHandler) -> Self {
+        self.death_handlers.add(handler);
         self
     }
 
@@ -140,7 +182,8 @@ impl ServerBuilder {
     /// # Errors
     /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
     pub fn build(self) -> Result<Server> {
-        let config = checked(self.config)?;
+        let mut config = checked(self.config)?;
+        config.wire = self.wire.unwrap_or_default();
         let linked = crate::__private::JOBS
             .iter()
             .copied()
@@ -155,6 +198,7 @@ impl ServerBuilder {
                 client: self.client,
                 client_config: self.client_config.with_states(states.clone()),
                 middleware: self.middleware,
+                death_handlers: self.death_handlers,
                 states,
                 registry,
                 clock: self.clock,
@@ -190,6 +234,11 @@ fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
             "the lease and the shutdown timeout are at most {} days",
             LONGEST.as_secs() / 86_400
         )));
+    }
+    if config.dead_set.max_jobs == 0 {
+        return Err(Error::config(
+            "dead_max_jobs is 0: give one more than the dead set is to keep",
+        ));
     }
     if config.queues.is_empty() {
         return Err(Error::config("there is no queue to serve: name one"));

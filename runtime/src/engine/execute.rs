@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::finish::{self, Finished};
+use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
@@ -30,7 +30,7 @@ pub(super) async fn execute(
 ) -> Executed {
     let start = Instant::now();
     let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
-        Err(malformed) => (None, None, Ending::Failed(Failure::malformed(&malformed))),
+        Err(malformed) => (None, None, Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
             let ending = match job {
@@ -53,11 +53,11 @@ pub(super) async fn execute(
         definition: job.map(|job| job.definition),
     };
     engine.metrics.record(class, &ending, took);
-    Executed {
-        tx: finish::transaction(engine, finished, &ending),
-        claim,
-        took,
+    let Settlement { tx, death } = finish::settle(engine, finished, &ending);
+    if let Some(dying) = death {
+        engine.death_handlers.tell(&dying).await;
     }
+    Executed { claim, tx, took }
 }
 
 async fn run(
@@ -109,9 +109,9 @@ fn context(
     Context::new(ContextParts {
         jid: record.jid().clone(),
         queue: claimed.queue.clone(),
-        attempt: record
-            .retry_count()
-            .map_or(1, |count| count.saturating_add(2)),
+        attempt: record.retry_count().map_or(1, |count| {
+            u32::try_from(count.saturating_add(2).max(1)).unwrap_or(u32::MAX)
+        }),
         recoveries: record.recoveries().map_or(0, |recoveries| recoveries.count),
         tags: record.tags().to_vec(),
         stopping: engine.stopping.clone(),
@@ -145,6 +145,9 @@ fn log(
                 "fail: {}",
                 failure.message
             );
+        }
+        Ending::Unreadable(failure) => {
+            tracing::error!(queue, "what was claimed goes to the dead set: {failure}");
         }
         Ending::HandedBack | Ending::Lost => {}
     }

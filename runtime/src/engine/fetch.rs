@@ -333,12 +333,19 @@ impl Fetch {
                 record: None,
                 definition: None,
             };
-            let tx = finish::transaction(&self.engine, finished, &Ending::HandedBack);
+            let tx = finish::settle(&self.engine, finished, &Ending::HandedBack).tx;
             self.pending.push(Pending {
                 claim: claim.clone(),
                 tx,
                 wait: None,
             });
         }
+    }
+}
+
+impl Drop for Fetch {
+    /// A server that is dropped gives up what runs. Every job's task holds the engine, so the slots would outlive it.
+    fn drop(&mut self) {
+        drop(self.engine.slots.take());
     }
 }

@@ -46,7 +46,7 @@ impl Metrics {
         let failed = match ending {
             Ending::Failed(_) | Ending::Returned(Outcome::Retry(_) | Outcome::Dead(_)) => true,
             Ending::Returned(_) => false,
-            Ending::HandedBack | Ending::Lost => return,
+            Ending::Unreadable(_) | Ending::HandedBack | Ending::Lost => return,
         };
         let mut counts = self.lock();
         match counts.get_mut(class) {

@@ -3,7 +3,7 @@
 //! | duty | what it does |
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
-//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`]) |
+//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
@@ -14,8 +14,10 @@
 mod builder;
 mod clock;
 mod config;
+mod death;
 mod endings;
 mod execute;
+mod failed;
 mod fetch;
 mod finish;
 mod heartbeat;
@@ -40,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub use death::{Death, DeathHandler};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use server::Server;
@@ -49,6 +52,7 @@ use crate::layers::Layer;
 use crate::store::{Interest, Store};
 use clock::Clock;
 use config::EngineConfig;
+use death::DeathHandlers;
 use endings::Endings;
 use insist::Away;
 use metrics::Metrics;
@@ -67,6 +71,7 @@ struct Engine {
     registry: Registry,
     states: Arc<States>,
     middleware: Chain,
+    death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
     slots: Slots,

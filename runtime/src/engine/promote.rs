@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::config::EngineConfig;
 use super::insist::CommitLane;
 use crate::job::Timestamp;
-use crate::job::payload::{Edit, splice};
+use crate::job::payload::{Edit, Fields, splice};
 use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
 
 /// How many entries are read and moved at once.
@@ -86,7 +86,7 @@ impl Promote {
                 let txs = due
                     .entries
                     .iter()
-                    .map(|entry| promotion(set, &entry.payload, now))
+                    .map(|entry| promotion(&self.engine.config, set, &entry.payload, now))
                     .collect();
                 let results = self.lane.commit(store, &self.engine.away, txs).await;
                 step.failed |= self.report(&results);
@@ -123,45 +123,29 @@ impl Promote {
     }
 }
 
-/// Moves one entry; another process that was faster makes it do nothing. An entry that is no job goes to the dead set,
-/// so that it does not stand at the head of the page for ever.
-fn promotion(set: TimedSet, payload: &Bytes, now: Timestamp) -> Tx {
-    let enqueued_at = Edit::integer("enqueued_at", now.as_millis());
-    let (payload_then, place) = match (
-        queue_of(payload),
-        splice(payload, &[enqueued_at, Edit::Remove("at")]),
-    ) {
-        (Some(name), Some(promoted)) => (
-            promoted.into(),
-            Place::Queue {
-                name,
-                end: End::Tail,
-            },
-        ),
-        _ => (
-            payload.clone(),
-            Place::Timed {
-                set: TimedSet::Dead,
-                at: now,
-            },
-        ),
-    };
-    let contains = Guard::Contains(set.into(), payload.clone());
-    Tx::when(
-        contains,
-        vec![
-            Effect::Put(payload_then, place),
-            Effect::Take(set.into(), payload.clone()),
-        ],
-    )
-}
-
-fn queue_of(payload: &[u8]) -> Option<Arc<str>> {
-    #[derive(Deserialize)]
-    struct Queue {
-        #[serde(default)]
-        queue: Option<Arc<str>>,
+/// Moves one entry; another process that was faster makes it do nothing. An entry that is no object goes to the dead set as
+/// it is, so that it does not stand at the head of the page for ever.
+fn promotion(config: &EngineConfig, set: TimedSet, payload: &Bytes, now: Timestamp) -> Tx {
+    let edits = [
+        Edit::Set("enqueued_at", config.wire.time(now).into()),
+        Edit::Remove("at"),
+    ];
+    let promoted = Fields::read(payload).zip(splice(payload, &edits));
+    let mut then = Vec::with_capacity(3);
+    match promoted {
+        Some((fields, promoted)) => {
+            let name = fields.queue().unwrap_or("default".into()).into();
+            let end = End::Tail;
+            then.push(Effect::Put(promoted.into(), Place::Queue { name, end }));
+        }
+        None => {
+            let set = TimedSet::Dead;
+            then.push(Effect::Put(payload.clone(), Place::Timed { set, at: now }));
+            then.push(config.dead_set.trim(now));
+        }
     }
-    let Queue { queue } = serde_json::from_slice(payload).ok()?;
-    Some(queue.unwrap_or_else(|| "default".into()))
+    then.push(Effect::Take(set.into(), payload.clone()));
+    let mut tx = Tx::when(Guard::Contains(set.into(), payload.clone()), then);
+    tx.put_in_order();
+    tx
 }

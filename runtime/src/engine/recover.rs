@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::finish::{self, Finished};
+use super::death::Dying;
+use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
 use super::session::Claims;
 use crate::job::Ending;
@@ -32,21 +34,37 @@ pub(super) struct Recover {
     engine: Arc<Engine>,
     lane: CommitLane,
     orphans: mpsc::Receiver<Orphan>,
+    /// What is given up while its handlers are told. It stays claimed: cut off, it is taken over by another process.
+    dying: JoinSet<Settled>,
+    /// How many are told of at once.
+    slots: Arc<Semaphore>,
 }
+
+/// A claim, and what settles it.
+type Settled = (ClaimId, Tx);
 
 impl Recover {
     pub(super) fn new(engine: Arc<Engine>, orphans: mpsc::Receiver<Orphan>) -> Self {
         Self {
-            engine,
             lane: CommitLane::new(),
             orphans,
+            dying: JoinSet::new(),
+            slots: Arc::new(Semaphore::new(engine.config.concurrency)),
+            engine,
         }
     }
 
     /// Runs until the server stops; what it has taken over it puts back first.
     pub(super) async fn run(mut self, stopping: CancellationToken) {
-        while let Some(Some(orphan)) = stopping.run_until_cancelled(self.orphans.recv()).await {
-            self.step(orphan).await;
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                orphan = self.orphans.recv() => match orphan {
+                    Some(orphan) => self.step(orphan).await,
+                    None => return,
+                },
+                Some(Ok(settled)) = self.dying.join_next() => self.commit(vec![settled]).await,
+            }
         }
     }
 
@@ -65,28 +83,20 @@ impl Recover {
         );
         // From last to first, each to the head of its queue: so the first stands at the head in the end.
         for bite in lost.rchunks(BITE) {
-            let txs: Vec<_> = bite
-                .iter()
-                .rev()
-                .map(|(claim, claimed)| self.settle(claim, claimed))
-                .collect();
-            let results = self
-                .lane
-                .commit(self.engine.store.as_ref(), &self.engine.away, txs)
-                .await;
-            for error in results.iter().filter_map(|result| {
-                if let TxResult::Failed { error } = result {
-                    Some(error)
-                } else {
-                    None
+            let mut settled = Vec::with_capacity(bite.len());
+            for (claim, claimed) in bite.iter().rev() {
+                let Settlement { tx, death } = self.settle(claim, claimed);
+                if let Some(dying) = &death {
+                    tracing::error!("gave up a job that nobody worked on: {dying}");
                 }
-            }) {
-                tracing::error!(%error, "the store could not take a recovered job back, it is tried again: {error}");
+                match death {
+                    Some(dying) if !self.engine.death_handlers.is_empty() => {
+                        self.mourn(dying, (claim.clone(), tx));
+                    }
+                    _ => settled.push((claim.clone(), tx)),
+                }
             }
-            self.engine
-                .session
-                .disown(bite.iter().map(|(claim, _)| claim))
-                .await;
+            self.commit(settled).await;
         }
     }
 
@@ -114,8 +124,11 @@ impl Recover {
         }
     }
 
-    fn settle(&self, claim: &ClaimId, claimed: &Claimed) -> Tx {
-        let record = Record::parse(claimed.payload.clone()).ok();
+    fn settle(&self, claim: &ClaimId, claimed: &Claimed) -> Settlement {
+        let (record, ending) = match Record::parse(claimed.payload.clone()) {
+            Ok(record) => (Some(record), Ending::Lost),
+            Err(malformed) => (None, Ending::malformed(&malformed)),
+        };
         let definition = record
             .as_ref()
             .and_then(|record| self.engine.registry.resolve(record).ok())
@@ -126,6 +139,34 @@ impl Recover {
             record: record.as_ref(),
             definition,
         };
-        finish::transaction(&self.engine, finished, &Ending::Lost)
+        finish::settle(&self.engine, finished, &ending)
+    }
+
+    /// Tells the death handlers, on a task of its own: other orphans do not wait for them.
+    fn mourn(&mut self, dying: Dying, settled: Settled) {
+        let (engine, slots) = (self.engine.clone(), self.slots.clone());
+        self.dying.spawn(async move {
+            // Nobody closes it.
+            let _slot = slots.acquire().await;
+            engine.death_handlers.tell(&dying).await;
+            settled
+        });
+    }
+
+    async fn commit(&mut self, settled: Vec<Settled>) {
+        if settled.is_empty() {
+            return;
+        }
+        let (claims, txs): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+        let results = self
+            .lane
+            .commit(self.engine.store.as_ref(), &self.engine.away, txs)
+            .await;
+        for result in &results {
+            if let TxResult::Failed { error } = result {
+                tracing::error!(%error, "the store could not take a recovered job back, it is tried again: {error}");
+            }
+        }
+        self.engine.session.disown(&claims).await;
     }
 }

@@ -116,6 +116,7 @@ impl Server {
             config,
             registry,
             middleware,
+            death_handlers,
             clock,
             states,
             ..
@@ -130,6 +131,7 @@ impl Server {
             registry,
             states,
             middleware,
+            death_handlers,
             layers: layers::standard(),
             endings: Endings::default(),
             slots: Slots::default(),

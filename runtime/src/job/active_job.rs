@@ -6,8 +6,9 @@
 mod arguments;
 mod global_id;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+use super::payload::Fields;
 
 pub(crate) use arguments::arguments;
 pub use global_id::{GlobalId, GlobalIdError};
@@ -20,17 +21,10 @@ const WRAPPERS: [&str; 2] = [
 
 /// The class that a payload of this class wraps, where that is one of the wrappers.
 pub(crate) fn wrapped(class: &str, payload: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Payload<'a> {
-        #[serde(borrow, default)]
-        wrapped: Option<&'a RawValue>,
-    }
-
     if !WRAPPERS.contains(&class) {
         return None;
     }
-    let payload: Payload<'_> = serde_json::from_slice(payload).ok()?;
-    serde_json::from_str(payload.wrapped?.get()).ok()
+    Fields::read(payload)?.wrapped().map(Cow::into_owned)
 }
 
 #[cfg(test)]

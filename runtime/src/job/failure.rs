@@ -7,7 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-pub use message::{OfAny, OfError, Returned};
+pub use message::{Message, OfAny, OfError, Returned};
 
 use super::payload::MalformedPayload;
 use super::{ArgsError, JobError};
@@ -21,6 +21,9 @@ pub struct Failure {
     pub class: String,
     /// `error_message` on the wire: the error and the chain of its sources.
     pub message: String,
+    /// What is known of where it came from, for `error_backtrace` on the wire: the error and the chain of its sources, or
+    /// where it panicked.
+    pub backtrace: Vec<String>,
     /// The job's own error.
     pub error: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -50,13 +53,24 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The error that a job returned, with its message where that is known to be more than its text.
-    pub(crate) fn from_error<E: JobError>(error: E, message: Option<String>) -> Self {
+    /// The error that a job returned, with what it says where that is known to be more than its text.
+    pub(crate) fn from_error<E: JobError>(error: E, message: Option<Message>) -> Self {
+        let class = class::of(&error);
+        let Message { text, chain } = message.unwrap_or_else(|| Message {
+            // Asked so, `anyhow::Error` and `eyre::Report` write the chain of their sources.
+            text: format!("{error:#}"),
+            chain: if class::is_report(&class) {
+                // Asked so, they write it line by line, with a backtrace where one was captured.
+                lines(&format!("{error:?}"))
+            } else {
+                vec![error.to_string()]
+            },
+        });
         Self {
             kind: FailureKind::Error,
-            class: class::of(&error),
-            // Asked so, `anyhow::Error` and `eyre::Report` write the chain of their sources.
-            message: message.unwrap_or_else(|| format!("{error:#}")),
+            class,
+            message: text,
+            backtrace: chain,
             error: Some(Box::new(error)),
         }
     }
@@ -98,19 +112,56 @@ impl Failure {
 
     /// A job that panicked.
     pub(crate) fn panicked(message: &str, place: Option<&str>) -> Self {
-        let message = match place {
-            Some(place) => format!("{message} (panicked at {place})"),
-            None => message.to_owned(),
+        let (told, line) = match place {
+            Some(place) => (
+                format!("{message} (panicked at {place})"),
+                format!("{place}: {message}"),
+            ),
+            None => (message.to_owned(), message.to_owned()),
         };
-        Self::plain(FailureKind::Panicked, "sancho::Panic", message)
+        Self {
+            backtrace: vec![line],
+            ..Self::plain(FailureKind::Panicked, "sancho::Panic", told)
+        }
     }
 
     fn plain(kind: FailureKind, class: &str, message: String) -> Self {
         Self {
             kind,
             class: class.to_owned(),
+            backtrace: vec![message.clone()],
             message,
             error: None,
         }
+    }
+}
+
+/// The lines of a text that are not blank.
+fn lines(text: &str) -> Vec<String> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_line_for_each_of_its_errors() {
+        let report = "no mail\n\nCaused by:\n    0: refused\n    1: the line is cut\n";
+        assert_eq!(
+            lines(report),
+            ["no mail", "Caused by:", "0: refused", "1: the line is cut"]
+        );
+    }
+
+    #[test]
+    fn the_backtrace_of_a_panic_begins_with_its_place() {
+        let failure = Failure::panicked("no way", Some("src/a.rs:1:2"));
+        assert_eq!(failure.message, "no way (panicked at src/a.rs:1:2)");
+        assert_eq!(failure.backtrace, ["src/a.rs:1:2: no way"]);
     }
 }

@@ -27,7 +27,7 @@ pub use definition::{
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
 #[doc(hidden)]
-pub use failure::{OfAny, OfError, Returned};
+pub use failure::{Message, OfAny, OfError, Returned};
 pub use id::JobId;
 pub(crate) use id::random_hex;
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};

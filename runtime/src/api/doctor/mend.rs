@@ -111,6 +111,10 @@ async fn bury(store: &dyn Store, spot: &Spot) -> Result<Mended, Unavailable> {
 }
 
 async fn strike(store: &dyn Store, identity: &str) -> Result<Mended, Unavailable> {
+    let listed = store.members(Members::Processes).await?;
+    if !listed.iter().any(|name| name == identity) {
+        return Ok(Mended::Gone);
+    }
     let leave = Effect::Leave(Members::Processes, identity.into());
     let is_absent = Guard::Absent(keys::process(identity));
     apply(store, Tx::when(is_absent, vec![leave])).await
@@ -175,7 +179,6 @@ fn recovered(held: &Claimed) -> Bytes {
         .and_then(|record| record.recoveries());
     let now = Timestamp::from_wall_clock();
     let recoveries = Recoveries::after(so_far, held.recoveries.max(1), now);
-    let text = serde_json::to_string(&recoveries).expect("two numbers are always JSON");
-    let edits = [Edit::Set("sancho_recoveries", text.into())];
+    let edits = [Edit::Set("sancho_recoveries", recoveries.json().into())];
     splice(&held.payload, &edits).map_or_else(|| held.payload.clone(), Bytes::from)
 }

@@ -1,7 +1,6 @@
 //! What a reader of the payload could not take.
 
-/// How deep Ruby's JSON reads and writes, the payload's own object counted.
-const MAX_NESTING: usize = 100;
+use crate::job::payload::{MAX_NESTING, nesting};
 
 /// The largest arguments: Redis keeps up to 512 MiB in one value, and a failure adds to a payload.
 const MAX_BYTES: usize = 511 << 20;
@@ -13,7 +12,7 @@ const MAX_BYTES: usize = 511 << 20;
 pub(crate) fn check(args: &str) -> Result<(), String> {
     size(args.len())?;
     // The array stands in the payload's object.
-    match nesting(args) + 1 {
+    match nesting(args.as_bytes()) + 1 {
         depth if depth > MAX_NESTING => Err(format!(
             "its arguments are nested {depth} deep, the payload counted, and Ruby reads {MAX_NESTING} at most: flatten them, \
              or pass a part of them as text"
@@ -32,34 +31,6 @@ fn size(bytes: usize) -> Result<(), String> {
     }
 }
 
-/// How many arrays and objects stand within each other at most.
-fn nesting(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = json.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => skip_string(&mut bytes),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-fn skip_string(bytes: &mut std::str::Bytes<'_>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => _ = bytes.next(),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,8 +41,6 @@ mod tests {
         assert_eq!(check(&nested(99)), Ok(()));
         let error = check(&nested(100)).unwrap_err();
         assert!(error.contains("nested 101 deep"), "{error}");
-        assert_eq!(nesting(r#"[[1],"[[[\"[[",{"a{":[{}]}]"#), 4);
-        assert_eq!(nesting("[]"), 1);
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub(super) fn of<E: Debug>(error: &E) -> String {
     }
 }
 
+/// Whether a class is that of a report, whose `Debug` is its chain of errors, line by line.
+pub(super) fn is_report(class: &str) -> bool {
+    ["anyhow::Error", "eyre::Report"].contains(&class)
+}
+
 /// The identifier at the head of a derived `Debug`: `Name`, `Name(..)` or `Name { .. }`.
 fn head(error: &impl Debug) -> Option<String> {
     let mut head = Head::default();

@@ -10,6 +10,15 @@ use std::fmt::{Display, Write as _};
 
 use crate::job::Outcome;
 
+/// What an error says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The error, and those of its sources that it does not contain.
+    pub(super) text: String,
+    /// A line for the error, and one for each of its sources.
+    pub(super) chain: Vec<String>,
+}
+
 /// What a job's function returned.
 #[derive(Debug)]
 pub struct Returned<'a, T>(pub &'a T);
@@ -17,11 +26,11 @@ pub struct Returned<'a, T>(pub &'a T);
 /// The message of an error that implements `Error`.
 pub trait OfError {
     /// The error with its sources; nothing, if there is none.
-    fn message(&self) -> Option<String>;
+    fn message(&self) -> Option<Message>;
 }
 
 impl<T, E: Error> OfError for Returned<'_, Result<T, E>> {
-    fn message(&self) -> Option<String> {
+    fn message(&self) -> Option<Message> {
         let error = self.0.as_ref().err()?;
         Some(with_sources(error, error.source()))
     }
@@ -30,11 +39,11 @@ impl<T, E: Error> OfError for Returned<'_, Result<T, E>> {
 /// The message of anything else.
 pub trait OfAny {
     /// That of a boxed error with its sources; nothing, if there is none.
-    fn message(&self) -> Option<String>;
+    fn message(&self) -> Option<Message>;
 }
 
 impl<T: Any> OfAny for &Returned<'_, T> {
-    fn message(&self) -> Option<String> {
+    fn message(&self) -> Option<Message> {
         let error = boxed::<(), T>(self.0).or_else(|| boxed::<Outcome, T>(self.0))?;
         Some(with_sources(error, error.source()))
     }
@@ -47,16 +56,17 @@ fn boxed<Success: 'static, T: Any>(output: &T) -> Option<&Boxed> {
     result.as_ref().err()
 }
 
-/// The error's text and those of its sources that it does not contain.
-fn with_sources(error: &impl Display, source: Option<&(dyn Error + 'static)>) -> String {
-    let mut message = error.to_string();
-    let chain = std::iter::successors(source, |error| (*error).source());
-    for source in chain.map(ToString::to_string) {
-        if !message.contains(&source) {
-            let _ = write!(message, ": {source}");
+fn with_sources(error: &impl Display, source: Option<&(dyn Error + 'static)>) -> Message {
+    let mut text = error.to_string();
+    let mut chain = vec![text.clone()];
+    let sources = std::iter::successors(source, |error| (*error).source());
+    for source in sources.map(ToString::to_string) {
+        if !text.contains(&source) {
+            let _ = write!(text, ": {source}");
         }
+        chain.push(format!("caused by: {source}"));
     }
-    message
+    Message { text, chain }
 }
 
 #[cfg(test)]
@@ -97,15 +107,18 @@ mod tests {
     #[test]
     fn the_chain_is_appended_without_what_was_said() {
         let output: Result<(), Layer> = Err(chain());
-        let message = message!(output);
-        assert_eq!(message.as_deref(), Some("outer: no mail: inner"));
+        let message = message!(output).unwrap();
+        assert_eq!(message.text, "outer: no mail: inner");
+        assert_eq!(
+            message.chain,
+            ["outer: no mail", "caused by: no mail", "caused by: inner"]
+        );
     }
 
     #[test]
     fn the_sources_of_a_boxed_error_are_found() {
         let output: Result<Outcome, Boxed> = Err(Box::new(chain()));
-        let message = message!(output);
-        assert_eq!(message.as_deref(), Some("outer: no mail: inner"));
+        assert_eq!(message!(output).unwrap().text, "outer: no mail: inner");
     }
 
     #[test]

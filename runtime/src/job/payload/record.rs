@@ -1,29 +1,30 @@
 //! Reading a payload.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use crate::job::{JobId, Retry, Timestamp};
+use super::Fields;
+use super::fields::{integer, read, string};
+use super::object::read_object;
+use crate::job::{JobId, Timestamp};
 
-/// A payload that was read: what the engine needs of it, parsed once; the arguments stay raw.
+/// A payload that was read: what a run needs of it, parsed once; the arguments stay raw, and what matters after a failure
+/// is found when it is asked for ([`Record::fields`]).
 #[derive(Clone, Debug)]
 pub struct Record {
     payload: Bytes,
     args: Bytes,
     class: Box<str>,
     jid: JobId,
-    retry: Option<Retry>,
-    retry_count: Option<u32>,
+    retry_count: Option<i64>,
     tags: Vec<String>,
     recoveries: Option<Recoveries>,
 }
 
 /// How often a job was recovered from a process that died, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Recoveries {
     /// How often.
     pub count: u32,
@@ -36,56 +37,77 @@ pub struct Recoveries {
 #[error("the payload is not a job: {reason}")]
 pub struct MalformedPayload {
     reason: String,
+    object: bool,
 }
 
-/// The fields as they stand on the wire. Those that only matter after a failure are not looked into here: a value of
-/// a type that nobody expects is the default, as in Ruby, and no reason to refuse the job.
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    class: Cow<'a, str>,
-    #[serde(borrow)]
-    args: &'a RawValue,
-    #[serde(borrow, default)]
-    jid: Cow<'a, str>,
-    #[serde(borrow, default)]
-    retry: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    retry_count: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tags: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sancho_recoveries: Option<&'a RawValue>,
+/// The fields that a run needs. The values of all but `class` and `args` may be of any type: one that nobody expects is as
+/// if it was not there, as in Ruby, and no reason to refuse the job.
+enum Needed {
+    Class,
+    Args,
+    Jid,
+    RetryCount,
+    Tags,
+    Recoveries,
+}
+
+impl Needed {
+    fn of(key: &str) -> Option<Self> {
+        Some(match key {
+            "class" => Self::Class,
+            "args" => Self::Args,
+            "jid" => Self::Jid,
+            "retry_count" => Self::RetryCount,
+            "tags" => Self::Tags,
+            "sancho_recoveries" => Self::Recoveries,
+            _ => return None,
+        })
+    }
 }
 
 impl Record {
     /// Reads a payload.
     ///
     /// # Errors
-    /// Bytes that are no JSON object with a `class` and an `args` array.
+    /// Bytes that are no JSON object with a `class` and an `args` array, in UTF-8.
     pub fn parse(payload: Bytes) -> Result<Self, MalformedPayload> {
-        let wire: Wire<'_> =
-            serde_json::from_slice(&payload).map_err(|error| MalformedPayload {
-                reason: error.to_string(),
-            })?;
-        if !wire.args.get().starts_with('[') {
-            return Err(MalformedPayload {
-                reason: format!("`args` of `{}` is not an array", wire.class),
-            });
-        }
+        let text = std::str::from_utf8(&payload)
+            .map_err(|error| MalformedPayload::no_object(&format!("it is not UTF-8: {error}")))?;
+        let (mut class, mut args, mut jid) = (None, None, None);
+        let (mut retry_count, mut tags, mut recoveries) = (None, None, None);
+        read_object(text, Needed::of, |field, json| {
+            let field = match field {
+                Needed::Class => &mut class,
+                Needed::Args => &mut args,
+                Needed::Jid => &mut jid,
+                Needed::RetryCount => &mut retry_count,
+                Needed::Tags => &mut tags,
+                Needed::Recoveries => &mut recoveries,
+            };
+            *field = Some(json);
+        })
+        .map_err(|error| MalformedPayload::no_object(&error))?;
+        let class = class
+            .and_then(string)
+            .ok_or_else(|| MalformedPayload::object("it has no `class` that is a string"))?;
+        let args = args.filter(|args| args.starts_with('[')).ok_or_else(|| {
+            MalformedPayload::object(&format!("`{class}` has no `args` that are an array"))
+        })?;
         Ok(Self {
-            args: payload.slice_ref(wire.args.get().as_bytes()),
-            class: wire.class.into_owned().into_boxed_str(),
-            jid: JobId::from_text(wire.jid.into_owned()),
-            retry: wire.retry.and_then(read_retry),
-            retry_count: wire
-                .retry_count
-                .and_then(read::<i64>)
-                .map(|count| u32::try_from(count).unwrap_or(0)),
-            tags: wire.tags.and_then(read).unwrap_or_default(),
-            recoveries: wire.sancho_recoveries.and_then(read),
+            args: payload.slice_ref(args.as_bytes()),
+            class: class.into(),
+            jid: JobId::from_text(jid.and_then(string).unwrap_or_default()),
+            retry_count: retry_count.and_then(integer),
+            tags: tags.and_then(read).unwrap_or_default(),
+            recoveries: recoveries.and_then(read),
             payload,
         })
+    }
+
+    /// All its fields.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::read(&self.payload).unwrap_or_default()
     }
 
     /// The exact bytes.
@@ -112,15 +134,10 @@ impl Record {
         &self.jid
     }
 
-    /// What `retry` says; `None` where it says nothing (or something that means nothing).
+    /// How often it failed so far, less one; `None` before the first failure. One that was tried again by hand counts one
+    /// less, so it may be -1.
     #[must_use]
-    pub fn retry(&self) -> Option<Retry> {
-        self.retry
-    }
-
-    /// How often it failed so far, less one; `None` before the first failure.
-    #[must_use]
-    pub fn retry_count(&self) -> Option<u32> {
+    pub fn retry_count(&self) -> Option<i64> {
         self.retry_count
     }
 
@@ -137,9 +154,37 @@ impl Record {
     }
 }
 
+impl MalformedPayload {
+    fn no_object(reason: &impl ToString) -> Self {
+        Self {
+            reason: reason.to_string(),
+            object: false,
+        }
+    }
+
+    fn object(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            object: true,
+        }
+    }
+
+    /// Whether it is a JSON object all the same, so that its fields can say what is wrong with it.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.object
+    }
+}
+
 impl Recoveries {
     /// How long recoveries are counted together. As long as Sidekiq Pro's poison pill looks back.
     pub const WINDOW: Duration = Duration::from_secs(72 * 60 * 60);
+
+    /// As it stands in a payload.
+    #[must_use]
+    pub fn json(&self) -> String {
+        format!(r#"{{"count":{},"first_at":{}}}"#, self.count, self.first_at)
+    }
 
     /// After `more` further recoveries at `now`: counted on from what there was, or anew where that is too long ago.
     #[must_use]
@@ -159,20 +204,6 @@ impl Recoveries {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-fn read_retry(raw: &RawValue) -> Option<Retry> {
-    match raw.get() {
-        "true" => Some(Retry::Default),
-        "false" => Some(Retry::Never),
-        number => Some(Retry::Times(
-            u32::try_from(number.parse::<i64>().ok()?).unwrap_or(0),
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,52 +218,60 @@ mod tests {
         assert_eq!(record.class(), "HardJob");
         assert_eq!(record.args().as_ref(), "[1, \"é\"]".as_bytes());
         assert_eq!(record.jid().as_str(), "5575ed27c960c219b486365d");
-        assert_eq!(record.retry(), Some(Retry::Times(5)));
         assert_eq!(record.retry_count(), None);
         assert_eq!(record.tags(), ["a", "b"]);
     }
 
     #[test]
-    fn retry_is_read_as_ruby_reads_it() {
-        let retry = |value: &str| {
-            parse(&format!(r#"{{"class":"A","args":[],"retry":{value}}}"#))
-                .unwrap()
-                .retry()
-        };
-        assert_eq!(retry("true"), Some(Retry::Default));
-        assert_eq!(retry("false"), Some(Retry::Never));
-        assert_eq!(retry("0"), Some(Retry::Times(0)));
-        assert_eq!(retry("-1"), Some(Retry::Times(0)));
-        assert_eq!(retry("null"), None);
-        assert_eq!(retry("\"3\""), None);
+    fn what_counts_is_the_last_of_equal_keys() {
+        let record =
+            parse(r#"{"class":"A","args":[1],"cl\u0061ss":"B","args":[2],"jid":"1"}"#).unwrap();
+        assert_eq!((record.class(), &record.args()[..]), ("B", &b"[2]"[..]));
+    }
+
+    #[test]
+    fn a_count_may_be_below_zero_after_a_try_by_hand() {
+        let record = parse(r#"{"class":"A","args":[],"retry_count":-1}"#).unwrap();
+        assert_eq!(record.retry_count(), Some(-1));
+    }
+
+    #[test]
+    fn arguments_may_nest_as_deep_as_they_like() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let payload = format!(r#"{{"x":{deep},"class":"A","args":{deep}}}"#);
+        assert_eq!(parse(&payload).unwrap().args().len(), deep.len());
     }
 
     #[test]
     fn fields_of_unexpected_types_do_not_refuse_a_job() {
-        let record =
-            parse(r#"{"class":"A","args":[],"tags":7,"retry_count":"x","sancho_recoveries":[]}"#)
-                .unwrap();
+        let record = parse(
+            r#"{"class":"A","args":[],"jid":7,"tags":7,"retry_count":"x","sancho_recoveries":[]}"#,
+        )
+        .unwrap();
         assert_eq!(
             (record.tags(), record.retry_count(), record.recoveries()),
             (&[][..], None, None)
         );
+        assert_eq!(record.jid().as_str(), "");
     }
 
     #[test]
     fn what_is_no_job_says_why() {
-        for (text, why) in [
-            ("{bad json", "key must be a string"),
-            ("[]", "invalid"),
-            (r#"{"args":[]}"#, "missing field `class`"),
-            (r#"{"class":"A"}"#, "missing field `args`"),
-            (
-                r#"{"class":"A","args":{}}"#,
-                "`args` of `A` is not an array",
-            ),
+        for (text, why, object) in [
+            ("{bad json", "key must be a string", false),
+            ("[]", "expected a JSON object", false),
+            ("{} {}", "trailing characters", false),
+            (r#"{"args":[]}"#, "no `class`", true),
+            (r#"{"args":[],"class":1}"#, "no `class`", true),
+            (r#"{"class":"A"}"#, "`A` has no `args`", true),
+            (r#"{"class":"A","args":{}}"#, "`A` has no `args`", true),
         ] {
-            let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains(why), "{text}: {error}");
+            let error = parse(text).unwrap_err();
+            assert!(error.to_string().contains(why), "{text}: {error}");
+            assert_eq!(error.is_object(), object, "{text}");
         }
+        let error = Record::parse(Bytes::from_static(b"{\"class\":\"A\",\"args\":[\"\xff\"]}"));
+        assert!(error.unwrap_err().to_string().contains("not UTF-8"));
     }
 
     #[test]
@@ -246,6 +285,7 @@ mod tests {
                 first_at: 1_000_000
             }
         );
+        assert_eq!(first.json(), r#"{"count":1,"first_at":1000000}"#);
         let second = Recoveries::after(Some(first), 2, start.after(Recoveries::WINDOW));
         assert_eq!(
             second,

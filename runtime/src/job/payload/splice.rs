@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub enum Edit {
     /// Sets the field to this JSON text: where it stands if it is there, else at the end.
     Set(&'static str, Cow<'static, str>),
-    /// Removes the field.
+    /// Removes the field, each of them where it stands more than once.
     Remove(&'static str),
 }
 
@@ -22,12 +22,6 @@ impl Edit {
     #[must_use]
     pub fn integer(key: &'static str, value: i64) -> Self {
         Self::Set(key, Cow::Owned(value.to_string()))
-    }
-
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Set(key, _) | Self::Remove(key) => key,
-        }
     }
 }
 
@@ -47,9 +41,10 @@ pub fn splice(object: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
     let mut out = String::with_capacity(text.len() + 64 * edits.len());
     out.push('{');
     for (index, field) in fields.0.iter().enumerate() {
-        let edit = edits
-            .iter()
-            .find(|edit| field.is(edit.key()) && !fields.again(index, edit.key()));
+        let edit = edits.iter().find(|edit| match edit {
+            Edit::Remove(key) => field.is(key),
+            Edit::Set(key, _) => field.is(key) && !fields.again(index, key),
+        });
         match edit {
             Some(Edit::Remove(_)) => {}
             Some(Edit::Set(_, value)) => append(&mut out, field.key, value),
@@ -74,6 +69,30 @@ fn append(out: &mut String, key: &str, value: &str) {
     out.push_str(key);
     out.push(':');
     out.push_str(value);
+}
+
+/// How deep JSON may nest for Ruby to read it: the object itself is the first level.
+pub const MAX_NESTING: usize = 100;
+
+/// How deep a JSON text nests; 1 is an object or array of plain values.
+#[must_use]
+pub fn nesting(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.iter();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => _ = bytes.next(),
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The top-level fields of an object, as slices of its text.
@@ -221,6 +240,27 @@ mod tests {
         assert_eq!(spliced(r#"{"a":1,"b":2}"#, &remove), r#"{"b":2}"#);
         assert_eq!(spliced(r#"{"b":2,"a":1}"#, &remove), r#"{"b":2}"#);
         assert_eq!(spliced("{}", &remove), "{}");
+    }
+
+    #[test]
+    fn every_one_of_equal_keys_is_removed() {
+        assert_eq!(
+            spliced(r#"{"a":1,"b":2,"\u0061":3}"#, &[Edit::Remove("a")]),
+            r#"{"b":2}"#
+        );
+    }
+
+    #[test]
+    fn nesting_is_counted_outside_of_strings() {
+        for (json, depth) in [
+            ("1", 0),
+            ("{}", 1),
+            (r#"[[1],"[[[\"[[",{"a{":[{}]}]"#, 4),
+            (r#"{"a":[1,{"b":2}],"c":[]}"#, 3),
+            (r#"{"a\"[[[":"[[[\\","b":[]}"#, 2),
+        ] {
+            assert_eq!(nesting(json.as_bytes()), depth, "{json}");
+        }
     }
 
     #[test]

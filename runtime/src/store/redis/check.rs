@@ -173,22 +173,18 @@ impl RedisStore {
         if is_odd(&self.keys.owners()) {
             return Ok(Vec::new());
         }
-        let now = self.now().await?.as_micros().to_string();
-        let (owners, by_score) = (self.keys.owners(), Some(ZSort::ByScore));
-        let living: Vec<String> = self
-            .look(self.client.zrange(
-                owners,
-                format!("({now}"),
-                "+inf",
-                by_score,
-                false,
-                None,
-                false,
-            ))
+        let now = self.now().await?;
+        let owners = self.keys.owners();
+        let mut living: Vec<(String, f64)> = self
+            .look(
+                self.client
+                    .zrange(owners, 0, -1, None::<ZSort>, false, None, true),
+            )
             .await?;
+        living.retain(|(_, deadline)| !decode::left(*deadline, now).is_zero());
         let pipeline = self.client.pipeline();
         let ask = async {
-            for owner in &living {
+            for (owner, _) in &living {
                 let claims = self.keys.claims(&Owner::from_text(owner));
                 let () = pipeline.exists(claims).await?;
             }
@@ -196,11 +192,14 @@ impl RedisStore {
         };
         self.look(ask).await?;
         let answers = self.answers(&pipeline).await?;
-        let lost = living.iter().zip(answers).filter_map(|(owner, answer)| {
-            let text = "its lease runs, and nothing of it is kept";
-            (answer.as_i64() == Some(0))
-                .then(|| Defect::new(DefectKind::LostOwner, owner.clone(), text))
-        });
+        let lost = living
+            .iter()
+            .zip(answers)
+            .filter_map(|((owner, _), answer)| {
+                let text = "its lease runs, and nothing of it is kept";
+                (answer.as_i64() == Some(0))
+                    .then(|| Defect::new(DefectKind::LostOwner, owner.clone(), text))
+            });
         Ok(lost.collect())
     }
 

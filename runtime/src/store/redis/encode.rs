@@ -60,7 +60,7 @@ struct Encoder<'a> {
 }
 
 /// How many payloads one command pushes at most: a table that is too long cannot be unpacked.
-const MOST_PUSHED: usize = 1_000;
+pub(super) const MOST_PUSHED: usize = 1_000;
 
 /// Whether two effects push to the same end of the same queue.
 fn is_one_push(one: &Effect, next: &Effect) -> bool {
@@ -399,7 +399,7 @@ impl Encoder<'_> {
         let mut args = vec![
             Value::from(self.types),
             integer(seq),
-            Value::from(i64::try_from(RECEIPT_TTL.as_millis()).unwrap_or(i64::MAX)),
+            receipt_ttl(),
             self.claims.into(),
             count,
             self.groups.into(),
@@ -414,11 +414,16 @@ impl Encoder<'_> {
     }
 }
 
+/// How long a receipt is kept.
+pub(super) fn receipt_ttl() -> Value {
+    Value::from(i64::try_from(RECEIPT_TTL.as_millis()).unwrap_or(i64::MAX))
+}
+
 fn text(text: &'static str) -> Value {
     Value::from_static_str(text)
 }
 
-fn integer(n: u64) -> Value {
+pub(super) fn integer(n: u64) -> Value {
     Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
@@ -429,6 +434,6 @@ fn millis(ttl: Option<Duration>) -> Value {
     })
 }
 
-fn size(n: usize) -> Value {
+pub(super) fn size(n: usize) -> Value {
     integer(n as u64)
 }

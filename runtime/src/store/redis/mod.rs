@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod inspect;
 mod keys;
+mod push;
 mod scripts;
 #[cfg(test)]
 mod tests;
@@ -129,12 +130,14 @@ impl RedisStore {
 impl Store for RedisStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Commit> {
         Box::pin(async move {
-            let answer = self
-                .call(
+            let (script, encoded) = match push::encode(batch, &self.keys, self.given_time()) {
+                Some(encoded) => (Script::Push, encoded),
+                None => (
                     Script::Commit,
                     encode::commit(batch, &self.keys, self.about_now(), self.given_time()),
-                )
-                .await?;
+                ),
+            };
+            let answer = self.call(script, encoded).await?;
             decode::commit(&answer, batch.txs.len()).map_err(|answer| self.unexpected(answer))
         })
     }

@@ -36,6 +36,7 @@ const TAKE_OVER: &str = concat!(
     include_str!("lua/take_over.lua")
 );
 
+const PUSH: &str = concat!(include_str!("lua/common.lua"), include_str!("lua/push.lua"));
 const LOOK: &str = include_str!("lua/look.lua");
 const EXAMINE: &str = concat!(
     include_str!("lua/common.lua"),
@@ -60,17 +61,19 @@ pub(super) enum Script {
     Renew,
     TakeOver,
     Look,
+    Push,
     Examine,
     Unreadable,
 }
 
-const ALL: [(Script, &str); 8] = [
+const ALL: [(Script, &str); 9] = [
     (Script::Commit, COMMIT),
     (Script::Claim, CLAIM),
     (Script::Turn, TURN),
     (Script::Renew, RENEW),
     (Script::TakeOver, TAKE_OVER),
     (Script::Look, LOOK),
+    (Script::Push, PUSH),
     (Script::Examine, EXAMINE),
     (Script::Unreadable, UNREADABLE),
 ];

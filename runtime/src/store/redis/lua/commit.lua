@@ -44,13 +44,8 @@ local function commit(k, a)
   local function key(n) return KEYS[k + tonumber(ARGV[n])] end
 
   local receipt, seq = KEYS[k + 1], ARGV[a + 2]
-  local known = redis.pcall('GET', receipt)
-  if type(known) == 'string' then
-    local last, expires, results = known:match('^(%d+) (%S+) (.*)$')
-    if expires ~= '-' and tonumber(expires) <= tonumber(ARGV[a + 7]) then last = '-1' end
-    if tonumber(last) == tonumber(seq) then return results end
-    if tonumber(last) > tonumber(seq) then return 'STALE' end
-  end
+  local known = answered(receipt, seq, ARGV[a + 7])
+  if known then return known end
 
   if ARGV[a + 4] ~= '0' then allow_writes(key(a + 4)) end
 
@@ -285,9 +280,5 @@ local function commit(k, a)
     end
   end
 
-  local answer = table.concat(results, '\n')
-  local expires = '-'
-  if ARGV[a + 7] ~= '' then expires = string.format('%.0f', tonumber(ARGV[a + 7]) + 1000 * tonumber(ARGV[a + 3])) end
-  redis.pcall('SET', receipt, seq .. ' ' .. expires .. ' ' .. answer, 'PX', ARGV[a + 3])
-  return answer
+  return remember(receipt, seq, ARGV[a + 7], ARGV[a + 3], table.concat(results, '\n'))
 end

@@ -7,6 +7,25 @@ local function allow_writes(claims) redis.pcall('HDEL', claims, '-') end
 -- The error of an answer, or nil.
 local function failure(answer) return type(answer) == 'table' and answer.err or nil end
 
+-- The answer to a batch of a lane that is not its next one. `now` is the time that receipts go by, or '' where they expire in
+-- Redis.
+local function answered(receipt, seq, now)
+  local known = redis.pcall('GET', receipt)
+  if type(known) ~= 'string' then return nil end
+  local last, expires, results = known:match('^(%d+) (%S+) (.*)$')
+  if expires ~= '-' and tonumber(expires) <= tonumber(now) then return nil end
+  if tonumber(last) == tonumber(seq) then return results end
+  if tonumber(last) > tonumber(seq) then return 'STALE' end
+end
+
+-- Keeps the answer to a batch, for its repeat, and gives it.
+local function remember(receipt, seq, now, ttl, answer)
+  local expires = '-'
+  if now ~= '' then expires = string.format('%.0f', tonumber(now) + 1000 * tonumber(ttl)) end
+  redis.pcall('SET', receipt, seq .. ' ' .. expires .. ' ' .. answer, 'PX', ttl)
+  return answer
+end
+
 -- The time in microseconds: that of Redis, but for tests, which give their own.
 local function time(given)
   if given ~= '' then return tonumber(given) end
