@@ -60,7 +60,11 @@ pub fn payload(data: &[u8]) {
             kept.map(|(key, value)| (key.clone(), value.get().to_owned()))
                 .collect()
         };
-        assert_eq!(others(&before), others(&after), "the others keep their bytes");
+        assert_eq!(
+            others(&before),
+            others(&after),
+            "the others keep their bytes"
+        );
         for edit in &edits {
             let last = |key| after.0.iter().rfind(|(name, _)| name == key);
             match edit {
@@ -84,7 +88,7 @@ fn edits(choice: u8) -> Vec<Edit> {
         Edit::Remove("a"),
         Edit::string("queue", "mails"),
     ];
-    let chosen = |(bit, edit)| (choice >> bit & 1 == 1).then_some(edit);
+    let chosen = |(bit, edit): (u32, Edit)| ((choice >> bit) & 1 == 1).then_some(edit);
     (0..).zip(all).filter_map(chosen).collect()
 }
 
@@ -97,9 +101,17 @@ fn is_edited(edits: &[Edit], name: &str) -> bool {
 fn ask(fields: &Fields<'_>) {
     let _ = (fields.class(), fields.args(), fields.jid(), fields.queue());
     let _ = (fields.retry(), fields.retry_for(), fields.retry_queue());
-    let _ = (fields.is_kept_when_dead(), fields.backtrace(), fields.tags());
+    let _ = (
+        fields.is_kept_when_dead(),
+        fields.backtrace(),
+        fields.tags(),
+    );
     let _ = (fields.wrapped(), fields.display_class(), fields.bid());
-    let _ = (fields.created_at(), fields.enqueued_at(), fields.failed_at());
+    let _ = (
+        fields.created_at(),
+        fields.enqueued_at(),
+        fields.failed_at(),
+    );
     let _ = (fields.retried_at(), fields.discarded_at());
     let _ = (fields.retry_count(), fields.error_class());
     let _ = (fields.error_message(), fields.error_backtrace());
@@ -140,7 +152,10 @@ pub fn arguments(json: &[u8]) {
     enum Kind {
         Plain,
         Sized(u8),
-        Named { name: String, rest: Option<Box<Kind>> },
+        Named {
+            name: String,
+            rest: Option<Box<Kind>>,
+        },
     }
     there_and_back::<()>(json);
     there_and_back::<(i64,)>(json);
@@ -180,7 +195,8 @@ pub fn texts(data: &[u8]) {
     match text.parse::<StoreUrl>() {
         Ok(url) => {
             let shown = url.to_string();
-            assert!(!shown.contains("secret@"), "{shown}");
+            let is_redis = matches!(url, StoreUrl::Redis(_));
+            assert!(!is_redis || !shown.contains("secret@"), "{shown}");
             shown.parse::<StoreUrl>().expect("what is shown is a URL");
         }
         Err(error) => one_line(&error.to_string()),
@@ -188,7 +204,8 @@ pub fn texts(data: &[u8]) {
     match check_queue_name(text) {
         Ok(()) => {
             one_line(text);
-            let job = NewJob::new("A", "[]").queue(text);
+            let mut job = NewJob::new("A", "[]");
+            job.queue = text.into();
             let payload = job.payload(Timestamp::from_millis(1), Default::default());
             let fields = Fields::read(&payload).expect("it is an object");
             assert_eq!(fields.queue().as_deref(), Some(text));
@@ -196,7 +213,10 @@ pub fn texts(data: &[u8]) {
         Err(why) => one_line(&why),
     }
     if let Ok(seconds) = duration::seconds(text) {
-        assert!(!text.is_empty() && seconds > 0 || text.contains('0'), "{text:?}");
+        assert!(
+            !text.is_empty() && seconds > 0 || text.contains('0'),
+            "{text:?}"
+        );
     }
     let _ = read_time(text);
     if let Some(lines) = read_backtrace(text) {

@@ -6,5 +6,6 @@
 mod adversary;
 mod conformance;
 mod damage;
+mod hostile;
 mod model;
 mod redis_alone;

@@ -12,6 +12,7 @@ mod execute;
 mod faults;
 mod golden;
 mod harness;
+mod hostile;
 mod payloads;
 mod presence;
 mod retry;
