@@ -184,8 +184,9 @@ async fn the_name_of_a_queue_is_taken_as_it_is(flow: Flow) {
     ];
     for (n, name) in odd.iter().enumerate() {
         let args = serde_json::json!(["x".repeat(n)]);
-        flow.push_raw(name, payload("Measures", &args).as_bytes())
-            .await;
+        let jid = format!("\"jid\":\"{n}\"");
+        let payload = payload("Measures", &args).replace("\"jid\":\"1\"", &jid);
+        flow.push_raw(name, payload.as_bytes()).await;
     }
     let listed = flow.store().members(Members::Queues).await.unwrap();
     let mut sorted = odd.map(str::to_owned);
