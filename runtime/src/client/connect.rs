@@ -70,7 +70,15 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redis(url) => f.write_str(&without_password(url)),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Sqlite(path) => {
+                // Two slashes are not read as a part of the path.
+                let slashes = if path.as_os_str().as_encoded_bytes().starts_with(b"//") {
+                    "//"
+                } else {
+                    ""
+                };
+                write!(f, "sqlite:{slashes}{}", path.display())
+            }
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -146,6 +154,25 @@ mod tests {
             StoreUrl::parse("redis://h", "x").unwrap(),
             StoreUrl::Redis("redis://h".into())
         );
+    }
+
+    #[test]
+    fn what_is_shown_names_the_same_store() {
+        for url in [
+            "sqlite:a",
+            "sqlite:/a",
+            "sqlite:////a",
+            "sqlite:////",
+            "memory:",
+            "redis://h/1",
+        ] {
+            let store: StoreUrl = url.parse().unwrap();
+            assert_eq!(
+                store.to_string().parse::<StoreUrl>().unwrap(),
+                store,
+                "{url}"
+            );
+        }
     }
 
     #[test]
