@@ -1,10 +1,9 @@
 //! What is done with hostile bytes: the bodies of the fuzz targets, which the tests run over the corpus.
 
-#![allow(dead_code, reason = "each fuzz target runs one of them")]
-
 use std::fmt;
 
 use bytes::Bytes;
+use sancho::api::JobRecord;
 use sancho::client::StoreUrl;
 use sancho::job::payload::{
     Edit, Fields, NewJob, Record, nesting, read_backtrace, read_time, splice, write_backtrace,
@@ -18,7 +17,7 @@ use serde_json::value::RawValue;
 mod duration;
 
 /// A target by its name.
-pub fn named(target: &str) -> fn(&[u8]) {
+pub(crate) fn named(target: &str) -> fn(&[u8]) {
     match target {
         "payload" => payload,
         "arguments" => arguments,
@@ -29,10 +28,10 @@ pub fn named(target: &str) -> fn(&[u8]) {
 }
 
 /// The names of the targets.
-pub const TARGETS: [&str; 4] = ["payload", "arguments", "texts", "doctor"];
+pub(crate) const TARGETS: [&str; 4] = ["payload", "arguments", "texts", "doctor"];
 
 /// A payload is read, and edited. The first byte chooses the edits.
-pub fn payload(data: &[u8]) {
+pub(crate) fn payload(data: &[u8]) {
     let Some((choice, payload)) = data.split_first() else {
         return;
     };
@@ -40,6 +39,18 @@ pub fn payload(data: &[u8]) {
     let record = Record::parse(Bytes::copy_from_slice(payload)).ok();
     let edited = splice(payload, &edits);
     let _ = nesting(payload);
+    let shown = JobRecord::read(Bytes::copy_from_slice(payload));
+    let _ = (shown.problem(), shown.display_class(), shown.text());
+    if shown.problem().is_none() {
+        let args = shown.display_args();
+        let is_wrapped = shown.display_class() != shown.class();
+        let given = shown
+            .args()
+            .map(|args| serde_json::from_str::<Vec<&RawValue>>(args));
+        if let (false, Some(Ok(given))) = (is_wrapped, given) {
+            assert_eq!(args.len(), given.len(), "{args:?}");
+        }
+    }
     if let Some(fields) = Fields::read(payload) {
         ask(&fields);
         assert!(edited.is_some(), "an object can be edited");
@@ -147,7 +158,7 @@ fn object(json: &[u8]) -> serde_json::Result<Object<'_>> {
 }
 
 /// Arguments are decoded as several types; what was decoded is encoded, and decoded to the same again.
-pub fn arguments(json: &[u8]) {
+pub(crate) fn arguments(json: &[u8]) {
     #[derive(Serialize, Deserialize, PartialEq)]
     enum Kind {
         Plain,
@@ -188,7 +199,7 @@ fn there_and_back<A: Args + PartialEq>(json: &[u8]) {
 }
 
 /// Short texts: the URL of a store, the name of a queue, a duration, a time, a backtrace.
-pub fn texts(data: &[u8]) {
+pub(crate) fn texts(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -232,7 +243,7 @@ fn one_line(text: &str) {
 }
 
 /// What the doctor says of a store stays in one line, whatever the store holds.
-pub fn doctor(data: &[u8]) {
+pub(crate) fn doctor(data: &[u8]) {
     use sancho::store::{Defect, DefectKind};
     let (subject, part) = data.split_at(data.len() / 2);
     let defect = Defect {

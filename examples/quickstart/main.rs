@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use jobs::{Outbox, digest, flaky_sync, hopeless_charge, welcome_email};
 use ledger::Ledger;
+use sancho::api::Api;
 use sancho::runtime::Server;
 use sancho::{Client, Config};
 use signups::{Refused, SignUp};
@@ -179,10 +180,8 @@ fn progress(line: &str, said: &mut String, start: Instant, done: bool) -> Result
 
 async fn is_dead(client: &Client, ledger: &Ledger) -> Result<bool, Error> {
     let jid = ledger.jid("hopeless");
-    let dead = sancho::api::dead(client, 10_000).await?;
-    Ok(dead
-        .iter()
-        .any(|job| String::from_utf8_lossy(&job.payload).contains(jid.as_str())))
+    let dead = Api::new(client).dead();
+    Ok(dead.find(jid.as_str()).await?.is_some())
 }
 
 async fn summary(

@@ -20,7 +20,14 @@ store_conformance![
     the_last_page_has_no_next,
     a_place_is_read_page_by_page,
     a_place_that_is_empty_has_one_empty_page,
+    a_place_is_read_backwards,
+    a_page_beyond_the_end_is_empty,
+    a_page_of_none_tells_whether_there_is_more,
+    a_scan_finds_what_contains_the_text,
+    a_scan_takes_the_text_as_it_is,
+    a_scan_looks_through_a_part,
     a_time_comes_back_to_the_microsecond,
+    entries_of_one_time_are_read_page_by_page,
     due_entries_are_those_up_to_now_earliest_first,
     due_tells_when_the_next_one_is_due,
     due_of_an_empty_set_is_nothing,
@@ -194,6 +201,172 @@ async fn a_place_that_is_empty_has_one_empty_page(store: Fixture) {
     }
 }
 
+async fn a_place_is_read_backwards(store: Fixture) {
+    store.push("q", &["1", "2", "3"]).await;
+    let set = TimedSet::Dead;
+    store
+        .apply(vec![
+            timed(set, seconds(&store, 1), "2"),
+            timed(set, seconds(&store, 2), "3"),
+            timed(set, seconds(&store, 0), "b"),
+            timed(set, seconds(&store, 0), "a"),
+        ])
+        .await;
+    for (place, pages) in [
+        (PlaceName::queue("q"), [vec!["3", "2"], vec!["1"]]),
+        (set.into(), [vec!["3", "2"], vec!["b", "a"]]),
+    ] {
+        let mut cursor = Some(0);
+        for expected in pages {
+            let page = store.page(&place, Order::Backward, cursor.unwrap(), 2);
+            let Page { entries, next } = page.await.unwrap();
+            let payloads: Vec<_> = entries.into_iter().map(|entry| entry.payload).collect();
+            assert_eq!(payloads, expected);
+            cursor = next;
+        }
+        assert_eq!(cursor, None);
+    }
+}
+
+async fn a_page_beyond_the_end_is_empty(store: Fixture) {
+    five_scheduled(&store).await;
+    store.push("q", &["1", "2", "3", "4", "5"]).await;
+    for place in [PlaceName::queue("q"), TimedSet::Schedule.into()] {
+        for order in [Order::Forward, Order::Backward] {
+            for cursor in [5, 6, 1 << 40, u64::MAX / 4, u64::MAX] {
+                for limit in [1, 9, usize::MAX] {
+                    let page = store.page(&place, order, cursor, limit).await.unwrap();
+                    assert_eq!(
+                        page,
+                        Page::default(),
+                        "{place:?} {order:?} {cursor} {limit}"
+                    );
+                }
+            }
+            let all = store.page(&place, order, 0, usize::MAX).await.unwrap();
+            assert_eq!((all.entries.len(), all.next), (5, None));
+        }
+    }
+}
+
+async fn a_page_of_none_tells_whether_there_is_more(store: Fixture) {
+    store.push("q", &["1", "2"]).await;
+    let at = store.now();
+    store
+        .apply(
+            ["1", "2"]
+                .map(|payload| timed(TimedSet::Dead, at, payload))
+                .into(),
+        )
+        .await;
+    for place in [PlaceName::queue("q"), TimedSet::Dead.into()] {
+        assert_eq!(page(&store, &place, 1, 0).await, (vec![], Some(1)));
+        assert_eq!(page(&store, &place, 2, 0).await, (vec![], None));
+    }
+    let none = PlaceName::queue("none");
+    assert_eq!(page(&store, &none, 0, 0).await, (vec![], None));
+}
+
+/// What a timed set has of a text, read part by part, sorted.
+async fn scanned(store: &Fixture, set: TimedSet, text: &str, limit: usize) -> Vec<Bytes> {
+    let (mut found, mut cursor) = (Vec::new(), 0);
+    loop {
+        let Page { entries, next } = store.scan(set, text, cursor, limit).await.unwrap();
+        for entry in entries {
+            assert_eq!(
+                store.find(set, &entry.payload).await.unwrap(),
+                entry.at,
+                "{entry:?}"
+            );
+            found.push(entry.payload);
+        }
+        match next {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    found.sort();
+    found
+}
+
+async fn a_scan_finds_what_contains_the_text(store: Fixture) {
+    let payloads: [&[u8]; 6] = [
+        b"",
+        b"\xff\0needle",
+        b"needle",
+        b"Needle",
+        b"needl",
+        b"a needle\n",
+    ];
+    let effects = payloads.map(|payload| {
+        timed(
+            TimedSet::Retry,
+            seconds(&store, 1),
+            Bytes::from_static(payload),
+        )
+    });
+    store.apply(effects.into()).await;
+    let found = scanned(&store, TimedSet::Retry, "needle", 100).await;
+    assert_eq!(found, [&b"a needle\n"[..], b"needle", b"\xff\0needle"]);
+    // An empty text is contained in everything.
+    let all = scanned(&store, TimedSet::Retry, "", 100).await;
+    assert_eq!(all.len(), payloads.len());
+    assert!(
+        scanned(&store, TimedSet::Retry, "needles", 100)
+            .await
+            .is_empty()
+    );
+    assert!(
+        scanned(&store, TimedSet::Dead, "needle", 100)
+            .await
+            .is_empty()
+    );
+}
+
+async fn a_scan_takes_the_text_as_it_is(store: Fixture) {
+    let payloads = [
+        "*", "?", "[a]", "[^a]", "\\", "a-b", "{a}", "ä", "\"q\"", "ab", "]", "^",
+    ];
+    let effects = payloads.map(|payload| timed(TimedSet::Dead, store.now(), payload));
+    store.apply(effects.into()).await;
+    for text in payloads {
+        let found = scanned(&store, TimedSet::Dead, text, 100).await;
+        let mut expected: Vec<_> = payloads.into_iter().filter(|p| p.contains(text)).collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{text}");
+    }
+    for text in ["a?", "a*", "[ab]", "a\\b", "*b", "\\*"] {
+        let found = scanned(&store, TimedSet::Dead, text, 100).await;
+        assert!(found.is_empty(), "{text} found {found:?}");
+    }
+}
+
+async fn a_scan_looks_through_a_part(store: Fixture) {
+    let payload = |n: u32| {
+        format!(
+            "{n:04} {}",
+            if n.is_multiple_of(100) {
+                "rare"
+            } else {
+                "often"
+            }
+        )
+    };
+    let set = TimedSet::Schedule;
+    let effects = (0..1_000).map(|n| timed(set, seconds(&store, n.into()), payload(n)));
+    store.apply(effects.collect()).await;
+    let first = store.scan(set, "often", 0, 10).await.unwrap();
+    assert!(
+        first.entries.len() < 100,
+        "{} of 1,000",
+        first.entries.len()
+    );
+    assert!(first.next.is_some());
+    let rare: Vec<_> = (0..10).map(|n| payload(n * 100)).collect();
+    assert_eq!(scanned(&store, set, "rare", 10).await, rare);
+    assert_eq!(scanned(&store, set, "often", 0).await.len(), 990);
+}
+
 async fn a_time_comes_back_to_the_microsecond(store: Fixture) {
     let set = TimedSet::Schedule;
     for micros in [
@@ -236,6 +409,43 @@ async fn due(store: &Fixture, after: u64, limit: usize) -> (Vec<Bytes>, Option<T
         due.entries.into_iter().map(|entry| entry.payload).collect(),
         due.next,
     )
+}
+
+async fn entries_of_one_time_are_read_page_by_page(store: Fixture) {
+    let set = TimedSet::Retry;
+    let at = seconds(&store, 5);
+    let micro = Duration::from_micros(1);
+    let effects = [
+        (at.before(micro), "before"),
+        (at, "3"),
+        (at, "1"),
+        (at, "2"),
+        (at.after(micro), "after"),
+    ];
+    let effects = effects.map(|(at, payload)| timed(set, at, payload));
+    store.apply(effects.into()).await;
+    let entry = |payload: &'static str| Entry {
+        payload: payload.into(),
+        at: Some(at),
+    };
+    let all = ["1", "2", "3"].map(entry);
+    let whole = store.at(set, at, 0, 9).await.unwrap();
+    assert_eq!((&whole.entries[..], whole.next), (&all[..], None));
+    let (mut read, mut cursor) = (Vec::new(), Some(0));
+    while let Some(from) = cursor {
+        let page = store.at(set, at, from, 2).await.unwrap();
+        assert!(page.entries.len() <= 2);
+        read.extend(page.entries);
+        cursor = page.next;
+    }
+    assert_eq!(read, all);
+    assert_eq!(
+        store.at(set, at, 9, 2).await.unwrap(),
+        Page::default(),
+        "beyond the end"
+    );
+    let another = at.after(Duration::from_secs(1));
+    assert_eq!(store.at(set, another, 0, 2).await.unwrap(), Page::default());
 }
 
 async fn due_entries_are_those_up_to_now_earliest_first(store: Fixture) {

@@ -1,7 +1,9 @@
 //! Where payloads stand in queues, and that they stay what they are.
 
 use bytes::Bytes;
-use sancho::store::{Claim, ClaimRequest, Members, TimedSet};
+use sancho::store::{
+    Claim, ClaimRequest, Effect, Guard, Members, PlaceName, TimedSet, Tx, TxResult,
+};
 use sancho_tests::effects::{head, release, strictly, tail, timed};
 
 use super::{Fixture, Kind};
@@ -11,6 +13,8 @@ store_conformance![
     the_head_runs_next,
     effects_at_both_ends_happen_in_order,
     equal_payloads_wait_as_often_as_they_were_put,
+    of_equal_payloads_the_last_is_taken,
+    a_job_is_moved_to_the_head,
     putting_makes_the_queue_known,
     a_queue_that_ran_empty_can_be_filled_again,
     a_queue_that_was_taken_from_in_the_middle_of_its_growth_keeps_its_order,
@@ -53,6 +57,34 @@ async fn equal_payloads_wait_as_often_as_they_were_put(store: Fixture) {
     assert_eq!(store.waiting("q").await, ["same", "other", "same"]);
     let owner = store.owner().await;
     assert_eq!(store.claim_from(&owner, 1, &["q"], 9).await.len(), 3);
+}
+
+async fn of_equal_payloads_the_last_is_taken(store: Fixture) {
+    store.push("q", &["same", "other", "same", "end"]).await;
+    let take = Effect::Take(PlaceName::queue("q"), "same".into());
+    store.apply(vec![take.clone()]).await;
+    assert_eq!(store.waiting("q").await, ["same", "other", "end"]);
+    store.apply(vec![take.clone()]).await;
+    store.apply(vec![take]).await;
+    assert_eq!(store.waiting("q").await, ["other", "end"]);
+}
+
+async fn a_job_is_moved_to_the_head(store: Fixture) {
+    store.push("q", &["1", "2", "3"]).await;
+    let moved = |payload: &'static str| Tx {
+        when: vec![Guard::Contains(PlaceName::queue("q"), payload.into())],
+        then: vec![
+            head("q", payload),
+            Effect::Take(PlaceName::queue("q"), payload.into()),
+        ],
+        otherwise: Vec::new(),
+    };
+    assert_eq!(store.commit_one(moved("3")).await, TxResult::Applied);
+    assert_eq!(store.waiting("q").await, ["3", "1", "2"]);
+    assert_eq!(store.commit_one(moved("3")).await, TxResult::Applied);
+    assert_eq!(store.waiting("q").await, ["3", "1", "2"]);
+    let refused = TxResult::Refused { by: 0 };
+    assert_eq!(store.commit_one(moved("4")).await, refused);
 }
 
 async fn putting_makes_the_queue_known(store: Fixture) {

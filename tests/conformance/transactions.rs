@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sancho::store::{
-    Batch, ClaimId, Commit, Effect, Lane, Members, Stat, TimedSet, Token, Tx, TxResult,
+    Batch, ClaimId, Commit, Effect, Guard, Lane, Members, PlaceName, Stat, TimedSet, Token, Tx,
+    TxResult,
 };
 use sancho_tests::LEASE;
 use sancho_tests::effects::{claim_id, contains, head, holds, release, tail, take, timed};
@@ -31,9 +32,14 @@ store_conformance![
     a_timed_set_holds_the_same_bytes_once,
     the_timed_sets_are_three,
     taking_what_is_not_there_does_nothing,
+    a_queue_contains_exactly_these_bytes,
+    of_equal_payloads_in_a_queue_the_one_that_runs_last_is_taken,
+    what_is_cleared_is_empty,
+    a_queue_that_was_cleared_and_left_is_known_again_once_it_is_pushed_to,
     releasing_what_is_not_held_does_nothing,
     releasing_ends_one_claim,
     counters_add_up_in_total_and_by_utc_day,
+    a_counter_is_set_to_zero_and_its_days_stay,
     counting_nothing_adds_nothing,
     sets_of_names_hold_each_once,
     leaving_a_set_that_one_is_not_in_does_nothing,
@@ -297,6 +303,83 @@ async fn taking_what_is_not_there_does_nothing(store: Fixture) {
     assert!(store.timed(TimedSet::Retry).await.is_empty());
 }
 
+async fn a_queue_contains_exactly_these_bytes(store: Fixture) {
+    store.push("q", &["1", "job", "3"]).await;
+    let of = |queue: &str, payload: &'static str| {
+        let guard = Guard::Contains(PlaceName::queue(queue), payload.into());
+        Tx::when(guard, vec![])
+    };
+    for payload in ["1", "job", "3"] {
+        assert_eq!(store.commit_one(of("q", payload)).await, APPLIED);
+    }
+    for (queue, payload) in [("q", "jo"), ("q", "JOB"), ("q", ""), ("other", "job")] {
+        let result = store.commit_one(of(queue, payload)).await;
+        assert_eq!(result, TxResult::Refused { by: 0 }, "{queue} {payload:?}");
+    }
+}
+
+async fn of_equal_payloads_in_a_queue_the_one_that_runs_last_is_taken(store: Fixture) {
+    store.push("q", &["1", "2", "1", "3", "1"]).await;
+    let take = |payload: &'static str| Effect::Take(PlaceName::queue("q"), payload.into());
+    store.apply(vec![take("1")]).await;
+    assert_eq!(store.waiting("q").await, ["1", "2", "1", "3"]);
+    store.apply(vec![take("1"), take("none")]).await;
+    assert_eq!(store.waiting("q").await, ["1", "2", "3"]);
+    let elsewhere = Effect::Take(PlaceName::queue("none"), "1".into());
+    store.apply(vec![elsewhere]).await;
+    // Whoever moves one puts it before it is taken.
+    store.apply(vec![tail("other", "3"), take("3")]).await;
+    assert_eq!(store.waiting("q").await, ["1", "2"]);
+    assert_eq!(store.waiting("other").await, ["3"]);
+}
+
+async fn what_is_cleared_is_empty(store: Fixture) {
+    let at = store.now();
+    for set in TimedSet::ALL {
+        store
+            .apply(vec![timed(set, at, "1"), timed(set, at, "2")])
+            .await;
+    }
+    store.push("q", &["1", "2"]).await;
+    store.push("other", &["3"]).await;
+    let clear = |place: PlaceName| Effect::Clear(place);
+    store
+        .apply(vec![
+            clear(PlaceName::queue("q")),
+            clear(TimedSet::Retry.into()),
+            clear(PlaceName::queue("none")),
+        ])
+        .await;
+    assert!(store.waiting("q").await.is_empty());
+    assert!(store.timed(TimedSet::Retry).await.is_empty());
+    assert_eq!(store.timed(TimedSet::Dead).await.len(), 2);
+    assert_eq!(store.timed(TimedSet::Schedule).await.len(), 2);
+    assert_eq!(store.waiting("other").await, ["3"]);
+    // A queue that is empty is known on.
+    assert_eq!(
+        store.members(Members::Queues).await.unwrap(),
+        ["other", "q"]
+    );
+}
+
+async fn a_queue_that_was_cleared_and_left_is_known_again_once_it_is_pushed_to(store: Fixture) {
+    store.push("q", &["1", "2"]).await;
+    let forget = vec![
+        Effect::Leave(Members::Queues, "q".into()),
+        Effect::Clear(PlaceName::queue("q")),
+    ];
+    let known = async || store.members(Members::Queues).await.unwrap();
+    store.apply(forget.clone()).await;
+    assert!(known().await.is_empty());
+    store.push("q", &["3"]).await;
+    assert_eq!(known().await, ["q"]);
+    // In one batch as well.
+    let txs = [vec![tail("q", "4")], forget, vec![tail("q", "5")]];
+    store.commit_all(txs.map(Tx::always).into()).await;
+    assert_eq!(known().await, ["q"]);
+    assert_eq!(store.waiting("q").await, ["5"]);
+}
+
 async fn releasing_what_is_not_held_does_nothing(store: Fixture) {
     store.push("q", &["1"]).await;
     let owner = store.owner().await;
@@ -324,6 +407,26 @@ async fn releasing_ends_one_claim(store: Fixture) {
         .await;
     assert_eq!(store.held_by(&owner).await, ["1", "3"]);
     assert!(store.waiting("q").await.is_empty());
+}
+
+async fn a_counter_is_set_to_zero_and_its_days_stay(store: Fixture) {
+    let counts = vec![
+        Effect::Count(Stat::Processed, 3),
+        Effect::Count(Stat::Failed, 2),
+    ];
+    store.apply(counts).await;
+    store.apply(vec![Effect::Reset(Stat::Processed)]).await;
+    let today = chrono::DateTime::from(store.now())
+        .format("%Y-%m-%d")
+        .to_string();
+    let which = [
+        (Stat::Processed, None),
+        (Stat::Processed, Some(&*today)),
+        (Stat::Failed, None),
+    ];
+    assert_eq!(store.counters(&which).await.unwrap(), [0, 3, 2]);
+    store.apply(vec![Effect::Count(Stat::Processed, 1)]).await;
+    assert_eq!(store.counters(&which).await.unwrap(), [1, 4, 2]);
 }
 
 async fn counters_add_up_in_total_and_by_utc_day(store: Fixture) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sancho::store::{
-    Batch, Claim, ClaimRequest, Effect, Interest, Lane, Members, Owner, Store, TimedSet, Tx,
+    Batch, Claim, ClaimRequest, Effect, Interest, Key, Lane, Members, Owner, Store, TimedSet, Tx,
 };
 use sancho_tests::effects::{head, strictly, tail, timed};
 use tokio::time::timeout;
@@ -38,6 +38,9 @@ store_conformance![
     an_entry_for_now_wakes,
     an_earlier_entry_through_another_handle_wakes,
     an_entry_between_due_and_wait_is_not_slept_past,
+    an_item_wakes,
+    an_item_through_another_handle_wakes,
+    an_item_between_list_and_wait_is_not_slept_past,
 ];
 
 /// A loop as the engine has it: claims until it gets something, and waits in between.
@@ -122,7 +125,7 @@ impl Fetcher {
 }
 
 async fn the_first_wait_returns_at_once(store: Fixture) {
-    for interest in [Interest::queues(), Interest::timed()] {
+    for interest in [Interest::queues(), Interest::timed(), Interest::lists()] {
         let wait = store.wait(&interest, FOREVER);
         timeout(PATIENCE, wait)
             .await
@@ -132,7 +135,7 @@ async fn the_first_wait_returns_at_once(store: Fixture) {
 }
 
 async fn a_wait_ends_after_its_timeout(store: Fixture) {
-    for interest in [Interest::queues(), Interest::timed()] {
+    for interest in [Interest::queues(), Interest::timed(), Interest::lists()] {
         for _ in 0..3 {
             let wait = store.wait(&interest, Duration::from_millis(5));
             timeout(PATIENCE, wait)
@@ -364,4 +367,84 @@ async fn an_entry_between_due_and_wait_is_not_slept_past(store: Fixture) {
         .apply(vec![timed(TimedSet::Schedule, store.now(), "1")])
         .await;
     assert_eq!(next_due(&store, &*handle, &interest).await, ["1"]);
+}
+
+/// A process that waits for its signals, and takes them one by one.
+struct Listener {
+    handle: Arc<dyn Store>,
+    key: Key,
+    interest: Interest,
+}
+
+impl Listener {
+    /// Has waited until a wait lasts: nothing is left to wake it.
+    async fn new(handle: Arc<dyn Store>, key: &str) -> Self {
+        let (key, interest) = (key.into(), Interest::lists());
+        let pause = Duration::from_millis(20);
+        for _ in 0..20 {
+            handle.list(&key).await.unwrap();
+            let start = Instant::now();
+            handle.wait(&interest, pause).await.unwrap();
+            if start.elapsed() >= pause {
+                return Self {
+                    handle,
+                    key,
+                    interest,
+                };
+            }
+        }
+        panic!("the store keeps waking for nothing");
+    }
+
+    /// Waits and looks until there are as many items.
+    async fn items(&self, count: usize) -> Vec<Bytes> {
+        let found = timeout(PATIENCE, async {
+            loop {
+                self.handle.wait(&self.interest, FOREVER).await.unwrap();
+                let items = self.handle.list(&self.key).await.unwrap();
+                if items.len() == count {
+                    return items;
+                }
+            }
+        });
+        found.await.expect("the wait slept past an item")
+    }
+}
+
+fn append(key: &str, item: &'static str) -> Vec<Effect> {
+    vec![Effect::Append {
+        key: key.into(),
+        item: item.into(),
+        ttl: FOREVER,
+    }]
+}
+
+async fn an_item_wakes(store: Fixture) {
+    let listener = Listener::new(store.handle(), "vm:1:a-signals").await;
+    let signal = store.apply(append("vm:1:a-signals", "TSTP"));
+    let (items, ()) = tokio::join!(listener.items(1), signal);
+    assert_eq!(items, ["TSTP"]);
+}
+
+async fn an_item_through_another_handle_wakes(store: Fixture) {
+    // Whatever the list is called, and whatever stands in it already.
+    let listener = Listener::new(store.another_handle().await, "list").await;
+    for count in 1..=5 {
+        let (items, ()) = tokio::join!(listener.items(count), store.apply(append("list", "1")));
+        assert_eq!(items, vec!["1"; count]);
+    }
+}
+
+async fn an_item_between_list_and_wait_is_not_slept_past(store: Fixture) {
+    for key in ["a-signals", "b-signals"] {
+        let handle = if key == "a-signals" {
+            store.handle()
+        } else {
+            store.another_handle().await
+        };
+        let listener = Listener::new(handle, key).await;
+        assert!(listener.handle.list(&key.into()).await.unwrap().is_empty());
+        store.apply(append(key, "TERM")).await;
+        assert_eq!(listener.items(1).await, ["TERM"]);
+    }
 }

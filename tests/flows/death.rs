@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sancho::Client;
 use sancho::engine::{Death, DeathHandler};
-use sancho::store::TimedSet;
+use sancho::store::{ClaimRequest, Owner, Registration, Source, TimedSet};
 use sancho::{Context, Outcome, job};
 use tokio::sync::Semaphore;
 
@@ -290,6 +290,41 @@ async fn a_poison_pill_with_dead_false_is_discarded(flow: Flow) {
     running.stop().await;
 }
 
+async fn what_a_dead_process_held_and_is_no_job_is_dead_as_it_came(flow: Flow) {
+    flow.push_raw("default", b"{bad json").await;
+    let owner = Owner::random();
+    let store = flow.store();
+    store
+        .renew(&owner, LEASE, Registration::First)
+        .await
+        .unwrap();
+    let request = ClaimRequest {
+        owner,
+        seq: 1,
+        sources: vec![Source {
+            queue: "default".into(),
+            share: 0,
+        }],
+        limit: 1,
+    };
+    store.claim(&request).await.unwrap();
+    let notes = Notes::default();
+    let (server, _reports) = flow.server();
+    let server = server.only::<waits>().lease(LEASE);
+    let running = Running::start(server.death_handler(notes.clone()));
+    flow.pass(LEASE * 2);
+    let dead = flow.until_timed(TimedSet::Dead, 1).await;
+    assert_eq!(dead[0].payload, "{bad json");
+    let told = ": buried sancho::MalformedPayload: ";
+    assert!(
+        notes.taken().len() == 1 && notes.taken()[0].starts_with(told),
+        "{:?}",
+        notes.taken()
+    );
+    running.stop().await;
+    assert_eq!(flow.counters().await, (0, 0));
+}
+
 async fn a_stop_leaves_a_poison_pill_to_others(flow: Flow) {
     poison(&flow, "").await;
     let (told, mut heard) = Flow::reports();
@@ -330,5 +365,6 @@ flows! {
     a_process_that_dies_in_a_handler_loses_nothing
     the_handlers_of_a_poison_pill_hold_up_no_other_recovery
     a_poison_pill_with_dead_false_is_discarded
+    what_a_dead_process_held_and_is_no_job_is_dead_as_it_came
     a_stop_leaves_a_poison_pill_to_others
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use sancho::api::{Acted, ApiError};
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
     Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Defect, Due, Fields, Inspect,
@@ -143,6 +144,9 @@ impl Inspect for Faulty {
     fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<job::Timestamp>> {
         self.inner.find(set, payload)
     }
+    fn at(&self, set: TimedSet, at: job::Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        self.inner.at(set, at, cursor, limit)
+    }
     fn census(&self) -> Answer<'_, Census> {
         self.inner.census()
     }
@@ -198,6 +202,11 @@ async fn the_engine_outlives_a_store_that_is_away_and_answers_that_are_lost() {
     let (flow, faults) = faulty();
     let (server, mut seen) = flow.server();
     let running = Running::start(server.only::<reports>());
+    // A store that is away when a server starts is another thing.
+    flow.until("the server has started", || async {
+        !flow.store().owners().await.unwrap().is_empty()
+    })
+    .await;
     for round in 0..4 {
         reports::set()
             .client(&flow.client)
@@ -273,6 +282,65 @@ async fn an_unknown_push_is_not_repeated_once_its_receipt_may_be_gone() {
     assert!(matches!(push.await.unwrap_err(), PushError::Unknown { .. }));
     assert_eq!(faults.commits.load(Ordering::SeqCst), commits);
     assert_eq!(flow.queue("default").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_whose_answer_is_lost_is_done_once() {
+    let (flow, faults) = faulty();
+    let queue = flow.api().queue("q").unwrap();
+    for round in 1..=3 {
+        faults.unanswered.store(round, Ordering::SeqCst);
+        faults.unsent.store(round, Ordering::SeqCst);
+        queue.put(r#"{"class":"A","args":[]}"#).await.unwrap();
+        assert_eq!(flow.queue("q").await.len(), round);
+    }
+    let job = queue.each().next().await.unwrap().unwrap();
+    faults.unanswered.store(2, Ordering::SeqCst);
+    assert_eq!(queue.delete(&job).await.unwrap(), Acted::Done);
+    assert_eq!(flow.queue("q").await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_gets_no_answer_ends_and_says_what_is_known() {
+    let (flow, faults) = faulty();
+    let queue = flow.api().queue("q").unwrap();
+    let put = || queue.put(r#"{"class":"A","args":[]}"#);
+    let start = tokio::time::Instant::now();
+    faults.unsent.store(usize::MAX, Ordering::SeqCst);
+    let error = put().await.unwrap_err();
+    assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
+    assert!(start.elapsed() <= Duration::from_secs(10));
+    faults.unsent.store(0, Ordering::SeqCst);
+    assert!(flow.queue("q").await.is_empty());
+
+    faults.unanswered.store(usize::MAX, Ordering::SeqCst);
+    let error = put().await.unwrap_err();
+    assert!(matches!(error, ApiError::Unknown { .. }), "{error}");
+    faults.unanswered.store(0, Ordering::SeqCst);
+    assert_eq!(flow.queue("q").await.len(), 1);
+
+    faults.failed.store(1, Ordering::SeqCst);
+    let error = put().await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { .. }), "{error}");
+    assert!(error.to_string().ends_with("OOM"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_was_refused_goes_on_when_it_is_asked_again() {
+    let (flow, faults) = faulty();
+    let set = flow.api().dead();
+    for n in 0..150 {
+        let job = format!(r#"{{"class":"A","args":[{n}],"jid":"{n}"}}"#);
+        set.put(flow.now(), job).await.unwrap();
+    }
+    let mut sweep = set.retry_all();
+    assert_eq!(sweep.next().await.unwrap().unwrap().done, 100);
+    faults.failed.store(1, Ordering::SeqCst);
+    let error = sweep.next().await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { .. }), "{error}");
+    let progress = sweep.finish().await.unwrap();
+    assert_eq!((progress.looked_at, progress.done), (150, 150));
+    assert_eq!(flow.queue("default").await.len(), 150);
 }
 
 /// Lets time pass in steps that every timer notices.

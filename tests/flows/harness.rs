@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sancho::Client;
+use sancho::api::Api;
 use sancho::job::Timestamp;
 use sancho::runtime::{Server, ServerBuilder};
 use sancho::store::{
@@ -113,6 +114,11 @@ impl Flow {
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.client.store()
+    }
+
+    /// What may be seen and done in this store, by its clock.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(&self.client).with_clock(self.clock.source())
     }
 
     /// Where something reports to, and what it has reported.

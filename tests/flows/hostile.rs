@@ -31,7 +31,7 @@ async fn panics_with(text: String) {
 
 #[job]
 async fn discards_with(text: String) -> sancho::Outcome {
-    sancho::Outcome::Discard(text.into())
+    sancho::Outcome::Discard(text)
 }
 
 fn payload(class: &str, args: &serde_json::Value) -> String {

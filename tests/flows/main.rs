@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod active_job;
+mod api;
 mod bad_input;
 mod by_class;
 mod death;

@@ -29,6 +29,16 @@ async fn refuses() -> Result<(), Refused> {
     Err(Refused(std::io::Error::other("the line is cut")))
 }
 
+#[job(retry = 0, retry_for = "1h", retry_queue = "low", backtrace = 1)]
+async fn has_options() -> Result<(), Refused> {
+    Err(Refused(std::io::Error::other("the line is cut")))
+}
+
+#[job(retry = 0, dead = false)]
+async fn leaves_nothing() -> Result<(), String> {
+    Err("no mail".into())
+}
+
 #[job]
 async fn waits_longer() -> Outcome {
     Outcome::Retry(Duration::from_secs(100))
@@ -55,6 +65,8 @@ fn server(flow: &Flow) -> ServerBuilder {
         .only::<waits_longer>()
         .only::<says_much>()
         .only::<panics_here>()
+        .only::<has_options>()
+        .only::<leaves_nothing>()
 }
 
 /// What a payload is in the retry set, or in the dead set, after its next failure.
@@ -278,6 +290,44 @@ async fn an_activejob_payload_follows_the_same_rules(flow: Flow) {
     assert_eq!(field(&retry, "retry_count"), 0);
 }
 
+async fn an_activejob_payload_has_the_retries_of_the_job_that_it_wraps(flow: Flow) {
+    let wrapped = r#"{"class":"Sidekiq::ActiveJob::Wrapper","wrapped":"Refuses","args":[{"job_class":"Refuses","arguments":[]}],"jid":"1","retry_count":2,"failed_at":1}"#;
+    let dead = failed(&flow, server(&flow), TimedSet::Dead, wrapped).await;
+    assert_eq!(field(&dead, "retry"), 3);
+    assert_eq!(field(&dead, "error_message"), "no mail: the line is cut");
+}
+
+async fn the_options_of_a_job_count_for_what_it_pushes(flow: Flow) {
+    let running = Running::start(server(&flow));
+    let pushed = leaves_nothing::set().client(&flow.client);
+    pushed.perform_async().await.unwrap();
+    let pushed = has_options::set().client(&flow.client);
+    pushed.perform_async().await.unwrap();
+    let retry = flow.until_timed(TimedSet::Retry, 1).await;
+    flow.until("both have failed", || async {
+        flow.counters().await == (2, 2)
+    })
+    .await;
+    running.stop().await;
+    assert!(flow.timed(TimedSet::Dead).await.is_empty());
+    let payload = &retry[0].payload;
+    assert_eq!(field(payload, "class"), "HasOptions");
+    assert_eq!(field(payload, "queue"), "low");
+    let written = field(payload, "error_backtrace");
+    assert_eq!(
+        read_backtrace(written.as_str().unwrap()).unwrap(),
+        ["no mail"]
+    );
+}
+
+async fn a_server_writes_as_its_client_does(flow: Flow) {
+    let config = sancho::Config::new().sidekiq_wire(Wire::Sidekiq6);
+    let client = sancho::testing::client_with(flow.store().clone(), &config);
+    let of_client = server(&flow).client(&client);
+    let retry = failed(&flow, of_client, TimedSet::Retry, &payload("Refuses", "")).await;
+    assert!(has(&retry, "failed_at", flow.now().as_score()));
+}
+
 async fn the_servers_own_number_of_tries(flow: Flow) {
     let payload = payload("Refuses", r#","retry":true,"retry_count":0"#);
     let builder = server(&flow).max_retries(1);
@@ -332,6 +382,9 @@ flows! {
     a_message_is_cut_after_ten_thousand_characters
     times_have_the_form_of_the_version_beside_us
     an_activejob_payload_follows_the_same_rules
+    an_activejob_payload_has_the_retries_of_the_job_that_it_wraps
+    the_options_of_a_job_count_for_what_it_pushes
+    a_server_writes_as_its_client_does
     the_servers_own_number_of_tries
     the_dead_set_keeps_one_less_than_its_limit_and_nothing_too_old
 }

@@ -1,93 +1,194 @@
-//! What dashboards, the command line and operators may ask.
+//! What dashboards, the command line and operators may see and do: [`Api`].
+//!
+//! It works on every store, on those that Ruby's Sidekiq 6.5, 7 and 8 share with us too. Looking changes nothing. Every action
+//! is one transaction that holds only while the job still stands where it was seen, by its exact bytes; where somebody else was
+//! faster it is [`Acted::Gone`], which is no error.
+//!
+//! ```
+//! use sancho::api::{Acted, Api};
+//! use sancho::{Client, Config};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(Config::new().store("memory:")).await?;
+//! let api = Api::new(&client);
+//! let queue = api.queue("default")?;
+//! # queue.put(r#"{"class":"WelcomeEmail","args":[42]}"#).await?;
+//! println!("{} jobs wait", api.stats().await?.enqueued);
+//!
+//! let mut jobs = queue.each();
+//! while let Some(job) = jobs.next().await? {
+//!     if job.class() == "WelcomeEmail" {
+//!         assert_eq!(queue.delete(&job).await?, Acted::Done);
+//!     }
+//! }
+//! assert_eq!(queue.size().await?, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it costs
+//! A read is one round trip, unless its page says otherwise. What goes through a whole place says so: it is made for people
+//! who look for something, not for a program's way.
+//!
+//! # Cancel safety
+//! A look can be dropped at any time. An action that is dropped before it is done may or may not have happened.
 
+mod change;
+mod deploys;
+mod display;
 pub mod doctor;
+mod entry;
+mod error;
+mod iteration;
+mod metrics;
+mod place;
+mod process;
+mod queue;
+mod record;
+mod set;
+mod stats;
+mod sweep;
+mod walk;
+mod work;
 
+use std::fmt;
+use std::time::Duration;
+
+pub use change::Acted;
+pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
+pub use entry::SortedEntry;
+pub use error::ApiError;
+pub use iteration::Iteration;
+pub use metrics::{BUCKETS, ClassMetrics, Metrics, Period, Sample};
+pub use place::MAX_PAGE;
+pub use process::{Capsule, Process, Signal};
+pub use queue::{JobPage, Jobs, Queue, QueueSummary};
+pub use record::JobRecord;
+pub use set::{Entries, EntryPage, JobSet, Scan};
+pub use stats::{DayStats, MAX_HISTORY, Stats};
+pub use sweep::{Progress, Sweep};
+pub use work::Work;
 
 use crate::client::Client;
+use crate::engine::{DeathHandler, DeathHandlers};
 use crate::job::Timestamp;
-use crate::store::{Order, Stat, TimedSet};
-use crate::{Error, Result};
+use crate::job::payload::Wire;
+use crate::store::{Effect, Store, TestClock, TimedSet};
 
-/// The numbers of a store at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Executions that came to an end since the store was made, failed ones included.
-    pub processed: u64,
-    /// Executions that failed since the store was made.
-    pub failed: u64,
-    /// Jobs that wait in queues.
-    pub enqueued: u64,
-    /// Jobs that wait for their time.
-    pub scheduled: u64,
-    /// Jobs that wait for another try.
-    pub retries: u64,
-    /// Jobs that were given up.
-    pub dead: u64,
-    /// Jobs in the hands of processes, dead ones that were not noticed yet included.
-    pub claimed: u64,
+/// What may be seen and done in a store. Cheap to clone; see the [module](self).
+#[derive(Clone)]
+pub struct Api {
+    client: Client,
+    wire: Wire,
+    dead_max_jobs: u64,
+    dead_timeout: Duration,
+    death_handlers: DeathHandlers,
+    clock: Option<TestClock>,
 }
 
-impl Stats {
-    /// Whether nothing waits and nothing runs: what is left is dead.
+/// One more than the dead set keeps, as in Sidekiq.
+const DEAD_MAX_JOBS: u64 = 10_000;
+
+/// How long the dead set keeps a job, as in Sidekiq.
+const DEAD_TIMEOUT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+impl Api {
+    /// What may be seen and done in the store of this client, over its connection.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.enqueued + self.scheduled + self.retries + self.claimed == 0
+    pub fn new(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+            wire: client.wire(),
+            dead_max_jobs: DEAD_MAX_JOBS,
+            dead_timeout: DEAD_TIMEOUT,
+            death_handlers: DeathHandlers::default(),
+            clock: None,
+        }
+    }
+
+    /// The version of Sidekiq whose form the times have that are written into payloads. Defaults to that of the client. All of them
+    /// are read.
+    #[must_use]
+    pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
+        self.wire = wire;
+        self
+    }
+
+    /// What the dead set keeps when a job is killed: one less than so many, as in Sidekiq, for so long. Defaults to 10,000 and
+    /// 180 days.
+    #[must_use]
+    pub fn dead_set_limits(mut self, max_jobs: u64, timeout: Duration) -> Self {
+        self.dead_max_jobs = max_jobs;
+        self.dead_timeout = timeout;
+        self
+    }
+
+    /// Adds a death handler: what [`JobSet::kill`] tells of a job that it killed. Those of servers are told of the jobs that end
+    /// there.
+    #[must_use]
+    pub fn death_handler(mut self, handler: impl DeathHandler) -> Self {
+        self.death_handlers.add(handler);
+        self
+    }
+
+    /// Takes the time from this clock instead of the host's: for tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: TestClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The client that it was made of.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The time that latencies are measured by: the host's.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock
+            .as_ref()
+            .map_or_else(Timestamp::from_wall_clock, |clock| clock())
+    }
+
+    /// Looks at the whole store for what is not as it should be. See the [module](doctor).
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`], before anything was found.
+    pub async fn doctor(&self) -> Result<doctor::Report, ApiError> {
+        doctor(&self.client).await
+    }
+
+    /// Mends what [`Api::doctor`] has named, in one transaction, without losing a payload.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`]; [`ApiError::Unknown`] where an answer was lost: look again to know whether it is mended.
+    pub async fn mend(&self, violation: &doctor::Violation) -> Result<doctor::Mended, ApiError> {
+        mend(&self.client, violation).await
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.client.store().as_ref()
+    }
+
+    /// The effect that brings the dead set within its bounds.
+    fn trim(&self, now: Timestamp) -> Effect {
+        Effect::Trim {
+            set: TimedSet::Dead,
+            before: now.before(self.dead_timeout),
+            keep: self.dead_max_jobs.saturating_sub(1),
+        }
     }
 }
 
-/// The numbers of the client's store.
-///
-/// # Errors
-/// A store that gives no answer.
-pub async fn stats(client: &Client) -> Result<Stats> {
-    let store = client.store();
-    let census = store.census().await.map_err(unavailable)?;
-    Ok(Stats {
-        processed: store
-            .counter(Stat::Processed, None)
-            .await
-            .map_err(unavailable)?,
-        failed: store
-            .counter(Stat::Failed, None)
-            .await
-            .map_err(unavailable)?,
-        enqueued: census.queues.iter().map(|queue| queue.size).sum(),
-        scheduled: census.schedule,
-        retries: census.retry,
-        dead: census.dead,
-        claimed: census.claimed,
-    })
-}
-
-/// A job that was given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadJob {
-    /// When it was given up.
-    pub at: Timestamp,
-    /// Its payload: a JSON object, unless that is why it is here.
-    pub payload: Vec<u8>,
-}
-
-/// The first `limit` of the jobs that were given up, the oldest first.
-///
-/// # Errors
-/// A store that gives no answer.
-pub async fn dead(client: &Client, limit: usize) -> Result<Vec<DeadJob>> {
-    let page = client
-        .store()
-        .page(&TimedSet::Dead.into(), Order::Forward, 0, limit)
-        .await
-        .map_err(unavailable)?;
-    let job = |entry: crate::store::Entry| DeadJob {
-        at: entry.at.unwrap_or_default(),
-        payload: entry.payload.to_vec(),
-    };
-    Ok(page.entries.into_iter().map(job).collect())
-}
-
-fn unavailable(error: crate::store::Unavailable) -> Error {
-    Error::store(error.to_string(), error)
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("client", &self.client)
+            .field("wire", &self.wire)
+            .finish_non_exhaustive()
+    }
 }

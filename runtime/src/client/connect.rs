@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// A store's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// `redis://`, `rediss://`, `redis+unix://`.
+    /// `redis://`, `rediss://`, `redis+unix://`, `redis-sentinel://host:26379?sentinelServiceName=name`.
     Redis(String),
     /// `sqlite:path`.
     Sqlite(PathBuf),
@@ -38,14 +38,14 @@ impl StoreUrl {
             .split_once(':')
             .ok_or_else(|| wrong("which is no URL"))?;
         match scheme {
-            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys"
+            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" | "redis-sentinel"
+            | "rediss-sentinel"
                 if rest.starts_with("//") && rest.len() > 2 =>
             {
                 Ok(Self::Redis(url.to_owned()))
             }
-            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
-                Err(wrong("which names no host"))
-            }
+            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" | "redis-sentinel"
+            | "rediss-sentinel" => Err(wrong("which names no host")),
             "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
                 "" => Err(wrong("which names no file")),
                 path => Ok(Self::Sqlite(path.into())),

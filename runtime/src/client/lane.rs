@@ -1,10 +1,10 @@
 //! The lane: the task that gathers concurrent pushes into one round trip.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::store::{Batch, Commit, Effect, Lane, RECEIPT_TTL, Store, Tx, TxResult, Unavailable};
@@ -58,24 +58,113 @@ struct UnansweredBatch {
 /// The sending end. The task ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Pusher {
+    store: Arc<dyn Store>,
     sender: mpsc::UnboundedSender<Submission>,
+    numbers: Arc<Mutex<Numbers>>,
+    /// How many wait for an answer.
+    waiting: Arc<AtomicUsize>,
     timeout: Duration,
+}
+
+/// The lane, and the number of its last batch.
+#[derive(Debug)]
+struct Numbers {
+    lane: Lane,
+    seq: u64,
+}
+
+impl Numbers {
+    fn new() -> Self {
+        Self {
+            lane: Lane::random(),
+            seq: 0,
+        }
+    }
+
+    /// Takes the lane for one batch. Unless it is given back, the next batch goes through a new one: so a batch that may
+    /// be repeated, or whose sender was dropped, keeps its number for itself.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new())
+    }
+
+    fn batch(&self, txs: Vec<Tx>) -> Batch {
+        Batch {
+            lane: self.lane.clone(),
+            seq: self.seq + 1,
+            txs,
+        }
+    }
+
+    fn after_batch(self) -> Self {
+        Self {
+            seq: self.seq + 1,
+            ..self
+        }
+    }
+}
+
+/// One that waits for an answer.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pusher {
     /// Starts the task on the current runtime.
     pub(super) fn start(store: Arc<dyn Store>, timeout: Duration) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run(store, receiver));
-        Self { sender, timeout }
+        let numbers = Arc::new(Mutex::new(Numbers::new()));
+        tokio::spawn(run(store.clone(), receiver, numbers.clone()));
+        Self {
+            store,
+            sender,
+            numbers,
+            waiting: Arc::default(),
+            timeout,
+        }
     }
 
     /// Sends a transaction and waits for its answer, for the client's timeout at most.
     ///
     /// # Cancel safety
-    /// A transaction whose future is dropped before the task took it up is not sent.
+    /// A transaction whose future is dropped before it is sent does not happen.
     pub(super) async fn submit(&self, tx: Tx) -> Reply {
         let deadline = Instant::now() + self.timeout;
+        let alone = self.waiting.fetch_add(1, Ordering::Relaxed) == 0;
+        let _counted = Counted(&self.waiting);
+        // Who is alone sends by itself, which saves two switches between tasks; others gather.
+        if alone && let Ok(mut numbers) = self.numbers.try_lock() {
+            return self.send(&mut numbers, tx, deadline).await;
+        }
+        self.gather(tx, deadline).await
+    }
+
+    async fn send(&self, numbers: &mut Numbers, tx: Tx, deadline: Instant) -> Reply {
+        let lane = numbers.take();
+        let batch = lane.batch(vec![tx]);
+        match commit(self.store.as_ref(), &batch, deadline).await {
+            Ok(results) => {
+                *numbers = lane.after_batch();
+                results
+                    .into_iter()
+                    .next()
+                    .map_or(Reply::Unavailable(None), Reply::Answered)
+            }
+            Err(Unanswerable {
+                may_be_applied: false,
+                error,
+            }) => Reply::Unavailable(error),
+            Err(_) => Reply::Unanswered(Unanswered {
+                batch: UnansweredBatch::new(&self.store, batch),
+                index: 0,
+            }),
+        }
+    }
+
+    async fn gather(&self, tx: Tx, deadline: Instant) -> Reply {
         let bytes = tx
             .then
             .iter()
@@ -121,8 +210,11 @@ impl Pusher {
     }
 }
 
-async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submission>) {
-    let (mut lane, mut seq) = (Lane::random(), 0);
+async fn run(
+    store: Arc<dyn Store>,
+    mut receiver: mpsc::UnboundedReceiver<Submission>,
+    numbers: Arc<Mutex<Numbers>>,
+) {
     let mut left = None;
     loop {
         let Some(first) = (match left.take() {
@@ -131,14 +223,17 @@ async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submis
         }) else {
             return;
         };
-        let (batch, waiting, rest) = gather(first, &mut receiver, &lane, seq + 1);
+        let mut numbers = numbers.lock().await;
+        let (txs, waiting, rest) = gather(first, &mut receiver);
         left = rest;
         let Some(deadline) = waiting.iter().map(|waiting| waiting.deadline).min() else {
             continue;
         };
+        let lane = numbers.take();
+        let batch = lane.batch(txs);
         match commit(store.as_ref(), &batch, deadline).await {
             Ok(results) => {
-                seq += 1;
+                *numbers = lane.after_batch();
                 for (Waiting { reply, .. }, result) in waiting.into_iter().zip(results) {
                     let _ = reply.send(Reply::Answered(result));
                 }
@@ -154,11 +249,7 @@ async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submis
             Err(Unanswerable {
                 may_be_applied: true,
                 ..
-            }) => {
-                // The lane is left to those who may repeat the batch: a later one would make its sequence number stale.
-                give_up(&store, batch, waiting);
-                (lane, seq) = (Lane::random(), 0);
-            }
+            }) => give_up(&store, batch, waiting),
         }
     }
 }
@@ -168,22 +259,16 @@ struct Waiting {
     deadline: Instant,
 }
 
-/// A batch, and the submission that it could not take in.
+/// The transactions of a batch, and the submission that it could not take in.
 ///
 /// A batch is given up at the earliest of its deadlines, so what is nearly out of time is not sent together with what is
 /// new: that would be given up with it. The deadlines of those that share a batch leave half of the time to the newest.
 fn gather(
     first: Submission,
     receiver: &mut mpsc::UnboundedReceiver<Submission>,
-    lane: &Lane,
-    seq: u64,
-) -> (Batch, Vec<Waiting>, Option<Submission>) {
+) -> (Vec<Tx>, Vec<Waiting>, Option<Submission>) {
     let now = Instant::now();
-    let mut batch = Batch {
-        lane: lane.clone(),
-        seq,
-        txs: Vec::new(),
-    };
+    let mut txs = Vec::new();
     let mut waiting: Vec<Waiting> = Vec::new();
     let mut bytes = 0;
     let mut next = Some(first);
@@ -191,11 +276,11 @@ fn gather(
         if let Some(oldest) = waiting.first()
             && is_half_used(oldest.deadline, submission.deadline, now)
         {
-            return (batch, waiting, Some(submission));
+            return (txs, waiting, Some(submission));
         }
         if !submission.reply.is_closed() && !submission.taken.swap(true, Ordering::AcqRel) {
             bytes += submission.bytes;
-            batch.txs.push(submission.tx);
+            txs.push(submission.tx);
             waiting.push(Waiting {
                 reply: submission.reply,
                 deadline: submission.deadline,
@@ -204,7 +289,7 @@ fn gather(
         let full = waiting.len() >= MAX_GROUP || bytes >= MAX_GROUP_BYTES;
         next = if full { None } else { receiver.try_recv().ok() };
     }
-    (batch, waiting, None)
+    (txs, waiting, None)
 }
 
 /// Whether the time until the one deadline is less than half of that until the other.
@@ -253,19 +338,25 @@ async fn commit(
 }
 
 fn give_up(store: &Arc<dyn Store>, batch: Batch, waiting: Vec<Waiting>) {
-    // A margin for the time between the store's receipt and this clock.
-    let expires = Instant::now() + RECEIPT_TTL - Duration::from_secs(5);
-    let batch = Arc::new(UnansweredBatch {
-        store: store.clone(),
-        batch,
-        expires,
-        answer: OnceCell::new(),
-    });
+    let batch = UnansweredBatch::new(store, batch);
     for (index, Waiting { reply, .. }) in waiting.into_iter().enumerate() {
         let _ = reply.send(Reply::Unanswered(Unanswered {
             batch: batch.clone(),
             index,
         }));
+    }
+}
+
+impl UnansweredBatch {
+    fn new(store: &Arc<dyn Store>, batch: Batch) -> Arc<Self> {
+        // A margin for the time between the store's receipt and this clock.
+        let expires = Instant::now() + RECEIPT_TTL - Duration::from_secs(5);
+        Arc::new(Self {
+            store: store.clone(),
+            batch,
+            expires,
+            answer: OnceCell::new(),
+        })
     }
 }
 
@@ -317,8 +408,8 @@ mod tests {
         let mut batches = Vec::new();
         let mut next = receiver.try_recv().ok();
         while let Some(first) = next {
-            let (batch, waiting, rest) = gather(first, &mut receiver, &Lane::random(), 1);
-            assert_eq!(batch.txs.len(), waiting.len());
+            let (txs, waiting, rest) = gather(first, &mut receiver);
+            assert_eq!(txs.len(), waiting.len());
             let left = waiting
                 .iter()
                 .map(|waiting| (waiting.deadline - now).as_secs());

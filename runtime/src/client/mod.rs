@@ -100,7 +100,8 @@ impl Client {
         &self.0.pusher
     }
 
-    fn wire(&self) -> Wire {
+    /// The version of Sidekiq that it writes for.
+    pub(crate) fn wire(&self) -> Wire {
         self.0.wire
     }
 

@@ -9,6 +9,7 @@ use super::config::EngineConfig;
 use super::death::{DeathHandler, DeathHandlers};
 use super::middleware::{Chain, Middleware};
 use super::orders::Handle;
+use super::points::{Point, Points};
 use crate::client::{Client, Config};
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
@@ -28,6 +29,7 @@ pub struct ServerBuilder {
     registered: Vec<&'static Definition>,
     only: bool,
     clock: Option<TestClock>,
+    points: Points,
 }
 
 /// What was chosen, checked.
@@ -40,6 +42,7 @@ pub(super) struct Chosen {
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
     pub(super) clock: Option<TestClock>,
+    pub(super) points: Points,
 }
 
 impl ServerBuilder {
@@ -55,6 +58,7 @@ impl ServerBuilder {
             registered: Vec::new(),
             only: false,
             clock: None,
+            points: Points::default(),
         }
     }
 
@@ -127,9 +131,11 @@ impl ServerBuilder {
     }
 
     /// The version of Sidekiq beside us, which decides how what is written looks: the times in payloads, and how this process
-    /// shows itself. All versions are read. Defaults to 8.
+    /// shows itself. All versions are read. Defaults to what the [`client`](Self::client) writes for, which is 8 if nobody said
+    /// otherwise.
     pub fn sidekiq_wire(mut self, wire: Wire) -> Self {
         self.wire = Some(wire);
+        self.client_config = self.client_config.sidekiq_wire(wire);
         self
     }
 
@@ -177,13 +183,21 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls `hook` at each [`Point`], so that a crash test can end the process there.
+    #[doc(hidden)]
+    pub fn with_points(mut self, hook: impl Fn(Point) + Send + Sync + 'static) -> Self {
+        self.points = Points(Some(Arc::new(hook)));
+        self
+    }
+
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
     /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
     pub fn build(self) -> Result<Server> {
         let mut config = checked(self.config)?;
-        config.wire = self.wire.unwrap_or_default();
+        let of_client = || self.client.as_ref().map(Client::wire);
+        config.wire = self.wire.or_else(of_client).unwrap_or_default();
         let linked = crate::__private::JOBS
             .iter()
             .copied()
@@ -202,6 +216,7 @@ impl ServerBuilder {
                 states,
                 registry,
                 clock: self.clock,
+                points: self.points,
             },
         })
     }

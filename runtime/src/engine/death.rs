@@ -94,7 +94,7 @@ impl Death<'_> {
 
 /// What a [`Death`] is made of.
 #[derive(Debug)]
-pub(super) struct Dying {
+pub(crate) struct Dying {
     pub(super) payload: Bytes,
     pub(super) buried: bool,
     class: Box<str>,
@@ -105,7 +105,7 @@ pub(super) struct Dying {
 
 impl Dying {
     /// The end of this payload, of this class and message of an error.
-    pub(super) fn new(
+    pub(crate) fn new(
         payload: Bytes,
         buried: bool,
         error_class: &str,
@@ -138,12 +138,12 @@ impl fmt::Display for Dying {
     }
 }
 
-/// The death handlers of a server, in their order.
+/// Death handlers, in their order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct DeathHandlers(Vec<Arc<dyn Erased>>);
+pub(crate) struct DeathHandlers(Vec<Arc<dyn Erased>>);
 
 impl DeathHandlers {
-    pub(super) fn add(&mut self, handler: impl DeathHandler) {
+    pub(crate) fn add(&mut self, handler: impl DeathHandler) {
         self.0.push(Arc::new(Named(handler)));
     }
 
@@ -155,7 +155,7 @@ impl DeathHandlers {
     ///
     /// # Cancel safety
     /// Dropped, those that were not told yet are not.
-    pub(super) async fn tell(&self, dying: &Dying) {
+    pub(crate) async fn tell(&self, dying: &Dying) {
         let death = Death(dying);
         for handler in &self.0 {
             let told = Caught::new(async {

@@ -10,6 +10,7 @@ use super::Engine;
 use super::execute::{self, Executed};
 use super::finish::{self, Finished};
 use super::pace::Pace;
+use super::points::Point;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
 use crate::job::{Ending, one_line};
@@ -87,7 +88,9 @@ impl Fetch {
         while !stop.begun.is_cancelled() {
             self.step(&stop).await;
         }
+        self.engine.points.reach(Point::Stopping);
         let _ = timeout_at(stop.deadline(), self.hand_back_ahead()).await;
+        self.engine.points.reach(Point::Stopping);
         let _ = timeout_at(stop.deadline(), self.drain()).await;
         self.interrupt().await;
     }
@@ -167,7 +170,13 @@ impl Fetch {
             .iter()
             .map(|pending| pending.tx.clone())
             .collect();
+        if !txs.is_empty() {
+            self.engine.points.reach(Point::BeforeCommit);
+        }
         let Turn { results, claimed } = self.engine.session.turn(&txs, &self.sources, limit).await;
+        if !txs.is_empty() {
+            self.engine.points.reach(Point::AfterCommit);
+        }
         for (pending, result) in std::mem::take(&mut self.pending).into_iter().zip(results) {
             self.settle(pending, result);
         }
@@ -181,6 +190,9 @@ impl Fetch {
             }) => {
                 if self.owner.as_ref() != Some(&owner) {
                     self.give_up_lost().await;
+                }
+                if !jobs.is_empty() {
+                    self.engine.points.reach(Point::Claimed);
                 }
                 self.hungry = jobs.len() >= limit;
                 self.ahead.extend(jobs.into_iter().map(|job| {
@@ -305,6 +317,7 @@ impl Fetch {
         self.engine.slots.abort();
         self.engine.tasks.close();
         let _ = timeout(ABORT_GRACE, self.engine.tasks.wait()).await;
+        self.engine.points.reach(Point::Stopping);
         // Some may have ended while they were being stopped.
         let ended = self.engine.endings.gather(0).await;
         self.collect(ended);

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::points::Point;
 use super::recover::Orphan;
 use crate::store::{ClaimId, Claimed};
 
@@ -39,7 +40,9 @@ impl Heartbeat {
     }
 
     async fn step(&self) {
+        self.engine.points.reach(Point::Heartbeat);
         let beat = self.engine.session.beat().await;
+        self.engine.points.reach(Point::Heartbeat);
         self.engine.clock.set(beat.renewed.now);
         if beat.evicted {
             self.engine.evicted.notify_one();

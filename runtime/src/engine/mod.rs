@@ -26,6 +26,7 @@ mod metrics;
 mod middleware;
 mod orders;
 mod pace;
+mod points;
 mod presence;
 mod promote;
 mod recover;
@@ -43,8 +44,10 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
 pub use death::{Death, DeathHandler};
+pub(crate) use death::{DeathHandlers, Dying};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
+pub use points::Point;
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -52,11 +55,11 @@ use crate::layers::Layer;
 use crate::store::{Interest, Store};
 use clock::Clock;
 use config::EngineConfig;
-use death::DeathHandlers;
 use endings::Endings;
 use insist::Away;
 use metrics::Metrics;
 use middleware::Chain;
+use points::Points;
 use session::Session;
 use slots::Slots;
 
@@ -74,6 +77,7 @@ struct Engine {
     death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
+    points: Points,
     slots: Slots,
     metrics: Metrics,
     handle: Handle,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::config::EngineConfig;
 use super::insist::CommitLane;
+use super::points::Point;
 use crate::job::payload::{Edit, Fields, splice};
 use crate::job::{Timestamp, one_line};
 use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
@@ -88,7 +89,9 @@ impl Promote {
                     .iter()
                     .map(|entry| promotion(&self.engine.config, set, &entry.payload, now))
                     .collect();
+                self.engine.points.reach(Point::Promoting);
                 let results = self.lane.commit(store, &self.engine.away, txs).await;
+                self.engine.points.reach(Point::Promoting);
                 step.failed |= self.report(&results);
             }
         }

@@ -10,6 +10,7 @@ use super::Engine;
 use super::death::Dying;
 use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
+use super::points::Point;
 use super::session::Claims;
 use crate::job::payload::Record;
 use crate::job::{Ending, one_line};
@@ -71,11 +72,15 @@ impl Recover {
     async fn step(&mut self, orphan: Orphan) {
         let lost = match orphan {
             Orphan::Claim(claim, claimed) => vec![(claim, claimed)],
-            Orphan::Owner(owner) => self.take_over(&owner).await,
+            Orphan::Owner(owner) => {
+                self.engine.points.reach(Point::TakingOver);
+                self.take_over(&owner).await
+            }
         };
         if lost.is_empty() {
             return;
         }
+        self.engine.points.reach(Point::TakingOver);
         tracing::warn!(
             jobs = lost.len(),
             "recovered {} jobs that nobody worked on",
@@ -98,6 +103,7 @@ impl Recover {
             }
             self.commit(settled).await;
         }
+        self.engine.points.reach(Point::TakingOver);
     }
 
     async fn take_over(&self, owner: &Owner) -> Vec<(ClaimId, Claimed)> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -21,6 +22,7 @@ use super::heartbeat::Heartbeat;
 use super::insist::Away;
 use super::metrics::Metrics;
 use super::orders::Handle;
+use super::points::Point;
 use super::presence::{self, Presence};
 use super::promote::Promote;
 use super::recover::{self, Recover};
@@ -69,6 +71,16 @@ impl Server {
     /// # Cancel safety
     /// Dropped, it leaves its jobs to be taken over when its lease has run out, as if the process had died.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.run_and_leave(shutdown, || {}).await.map(|_| ())
+    }
+
+    /// As [`Server::run_until`]; calls `begun` when it begins to stop, and says how many jobs still hold a thread of the runtime
+    /// in the end.
+    pub(crate) async fn run_and_leave(
+        self,
+        shutdown: impl Future<Output = ()>,
+        begun: impl FnOnce(),
+    ) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
         let engine = Arc::new(self.engine(&client));
@@ -86,9 +98,10 @@ impl Server {
             () = engine.handle.stopped() => true,
             () = duties.one_ended() => false,
         };
+        begun();
         duties.stop(&engine).await;
         if in_order {
-            Ok(())
+            Ok(engine.tasks.len())
         } else {
             Err(Error::broken())
         }
@@ -100,6 +113,11 @@ impl Server {
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
         self.run_until(std::future::pending()).await
+    }
+
+    /// By how long after a stop began [`Server::run_until`] has returned.
+    pub(crate) fn longest_stop(&self) -> Duration {
+        self.chosen.config.shutdown_timeout + LEAVE_GRACE
     }
 
     async fn client(&self) -> Result<Client> {
@@ -118,6 +136,7 @@ impl Server {
             middleware,
             death_handlers,
             clock,
+            points,
             states,
             ..
         } = self.chosen;
@@ -134,6 +153,7 @@ impl Server {
             death_handlers,
             layers: layers::standard(),
             endings: Endings::default(),
+            points,
             slots: Slots::default(),
             metrics: Metrics::default(),
             handle: self.handle,
@@ -168,10 +188,17 @@ impl Duties {
         ));
         let left = CancellationToken::new();
         let (orphans, waiting) = mpsc::channel(recover::MAX_WAITING);
+        // A quiet server promotes nothing, and is no broken one.
+        let (promote, begun) = (Promote::new(engine.clone()), stop.begun.clone());
+        let quieted = engine.handle.quieted().clone();
+        let promoting = async move {
+            promote.run(quieted).await;
+            begun.cancelled().await;
+        };
         let others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(Promote::new(engine.clone()).run(engine.handle.quieted().clone())),
+            Task::spawn(promoting),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
@@ -209,6 +236,7 @@ impl Duties {
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
             self.fetch.ended().await;
+            engine.points.reach(Point::Stopping);
             self.left.cancel();
             for task in &mut self.others {
                 task.ended().await;

@@ -19,9 +19,14 @@ const WRAPPERS: [&str; 2] = [
     "Sidekiq::ActiveJob::Wrapper",
 ];
 
+/// Whether a class is one of the wrappers.
+pub(crate) fn is_wrapper(class: &str) -> bool {
+    WRAPPERS.contains(&class)
+}
+
 /// The class that a payload of this class wraps, where that is one of the wrappers.
 pub(crate) fn wrapped(class: &str, payload: &[u8]) -> Option<String> {
-    if !WRAPPERS.contains(&class) {
+    if !is_wrapper(class) {
         return None;
     }
     Fields::read(payload)?.wrapped().map(Cow::into_owned)

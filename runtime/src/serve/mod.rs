@@ -4,6 +4,8 @@ mod args;
 mod signals;
 
 use std::io::IsTerminal;
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
@@ -12,6 +14,9 @@ use crate::Result;
 use crate::engine::ServerBuilder;
 use crate::job::blocking;
 use args::Args;
+
+/// How long a program may take to end once its server has stopped.
+const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// Runs a worker for all jobs that are linked into this program, until SIGTERM or SIGINT. This is all that the `main` of a
 /// worker needs:
@@ -24,7 +29,8 @@ use args::Args;
 /// ```
 ///
 /// Reads the program's arguments (`-h` shows them). Jobs that need `#[state]` want
-/// [`ServerBuilder::serve`]. Logs to standard error, unless the program has set a `tracing` subscriber already.
+/// [`ServerBuilder::serve`]. Once it is told to stop, the process ends within the shutdown timeout (`-t`) and 3 s, whatever holds it up;
+/// a program that wants to do more after that calls [`Server::run_until`](crate::runtime::Server::run_until). Logs to standard error, unless the program has set a `tracing` subscriber already.
 ///
 /// # Errors
 /// A store that cannot be used or reached; jobs that cannot be served. The message says what to do. Arguments that are wrong
@@ -51,11 +57,11 @@ impl ServerBuilder {
         log(args.verbose);
         let stop = signals::stop()?;
         let server = args.apply(self).build()?;
+        let longest = server.longest_stop() + LAST_GRACE;
         let orders = signals::obey(server.handle())?;
-        let ended = server.run_until(stop).await;
+        let ended = server.run_and_leave(stop, || end_after(longest)).await;
         orders.abort();
-        ended?;
-        leave();
+        leave(ended? + blocking::running());
         Ok(())
     }
 }
@@ -75,14 +81,33 @@ fn log(verbose: bool) {
         .try_init();
 }
 
-/// Ends the process where a thread of it would hold it up for ever: blocking jobs cannot be stopped from outside, and their
-/// claims have been handed back.
-fn leave() {
-    let stuck = blocking::running();
+/// Ends the process if it is still there then: what users' code has started may hold up the end of the runtime, or keep every
+/// thread of it busy.
+fn end_after(time: Duration) {
+    let end = move || {
+        sleep(time);
+        tracing::warn!("something holds the process up that is no job; it ends without that");
+        std::process::exit(0);
+    };
+    // Without that thread, such a process has to be killed.
+    let _ = thread::Builder::new().name("sancho-stop".into()).spawn(end);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime's own timers stand still while users' code holds its threads"
+)]
+fn sleep(time: Duration) {
+    thread::sleep(time);
+}
+
+/// Ends the process where a thread of it would hold it up for ever: neither a blocking job nor an async one that never gives
+/// its thread back can be stopped from outside, and their claims have been handed back.
+fn leave(stuck: usize) {
     if stuck > 0 {
         tracing::warn!(
             stuck,
-            "{stuck} blocking jobs did not stop; the process ends without them"
+            "{stuck} jobs did not stop; the process ends without them"
         );
         std::process::exit(0);
     }

@@ -7,6 +7,9 @@ use super::Key;
 /// Set for a minute by the process that looks for others that are gone.
 pub const PROCESS_CLEANUP: &str = "process_cleanup";
 
+/// The identity of Sidekiq Enterprise's leader.
+pub const LEADER: &str = "dear-leader";
+
 /// The hash that describes a process.
 #[must_use]
 pub fn process(identity: &str) -> Key {
@@ -29,6 +32,12 @@ pub fn workers(identity: &str) -> Key {
 #[must_use]
 pub fn signals(identity: &str) -> Key {
     format!("{identity}-signals").into()
+}
+
+/// The hash of how far a job that iterates has come.
+#[must_use]
+pub fn iteration(jid: &str) -> Key {
+    format!("it-{jid}").into()
 }
 
 /// The hash of executions in the minute of `at`, as Sidekiq 8 has it. The hour has no leading zero.
@@ -92,6 +101,7 @@ mod tests {
             (work("vm:1:a"), "vm:1:a:work"),
             (workers("vm:1:a"), "vm:1:a:workers"),
             (signals("vm:1:a"), "vm:1:a-signals"),
+            (iteration("d3ab"), "it-d3ab"),
             (minute(at), "j|261103|9:05"),
             (ten_minutes(at), "j|261103|9:0"),
             (minute_of_7(at), "j|20261103|9:5"),

@@ -24,6 +24,7 @@ mod defect;
 pub mod histogram;
 pub mod keys;
 pub mod memory;
+mod number;
 pub mod redis;
 pub mod sqlite;
 pub mod tx;
@@ -164,6 +165,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Unavailable`] where no answer came.
     fn find<'a>(&'a self, set: TimedSet, payload: &'a [u8]) -> Answer<'a, Option<Timestamp>>;
+
+    /// A page of the entries of a timed set that have exactly this time, to the microsecond, by their bytes: at most `limit` of
+    /// them from `cursor` on. A page that is not full need not be the last.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page>;
 
     /// How many payloads stand where, and the oldest of each queue.
     ///

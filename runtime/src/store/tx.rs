@@ -60,12 +60,15 @@ pub enum Effect {
     /// Puts a payload into a place. A timed set holds the same bytes once: putting them again moves them.
     Put(Bytes, Place),
     /// Takes exactly these bytes out of a place; nothing, where they are not in it. Of equal ones in a queue the one that
-    /// would run first goes; see [`Guard::Contains`] for what that costs.
+    /// would run last goes, so that a `Put` to the head and a `Take` move a job there; see [`Guard::Contains`] for what that
+    /// costs.
     Take(PlaceName, Bytes),
     /// Ends a claim; nothing, where it is not held.
     Release(ClaimId),
     /// Adds to a counter that is kept for ever, and to the same counter of that UTC day.
     Count(Stat, u64),
+    /// Sets a counter to zero; its days stay. What the same batch counts may come after it, wherever it stands.
+    Reset(Stat),
     /// Adds a member to a set.
     Join(Members, Box<str>),
     /// Removes a member from a set.
@@ -92,7 +95,7 @@ pub enum Effect {
         /// How long the whole hash is kept from now on; `None` leaves that as it is.
         ttl: Option<Duration>,
     },
-    /// Adds to these fields of a hash, which are numbers.
+    /// Adds to these fields of a hash, which are numbers: one that is none counts as 0, and each stops at 2^63 - 1.
     AddFields {
         /// The key of the hash.
         key: Key,
@@ -385,7 +388,11 @@ impl Effect {
             Self::Put(..) | Self::Join(..) => 0,
             Self::Take(..) => 1,
             Self::Release(_) => 2,
-            Self::Leave(..) | Self::Clear(_) | Self::Trim { .. } | Self::Unset(_) => 3,
+            Self::Leave(..)
+            | Self::Clear(_)
+            | Self::Trim { .. }
+            | Self::Unset(_)
+            | Self::Reset(_) => 3,
             Self::Set { .. }
             | Self::SetFields { .. }
             | Self::AddFields { .. }

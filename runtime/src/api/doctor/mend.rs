@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::look::{commit, is_twice};
 use super::{Spot, Violation};
-use crate::Result;
+use crate::api::ApiError;
 use crate::client::Client;
 use crate::job::Timestamp;
 use crate::job::payload::{Edit, Record, Recoveries, splice};
@@ -38,11 +38,11 @@ pub enum Mended {
 /// lost by it: it is moved, or one of two copies of the same job goes while the other certainly stands.
 ///
 /// # Errors
-/// A store that gives no answer: look again to know whether it is mended.
+/// [`ApiError::Unavailable`]; [`ApiError::Unknown`] where an answer was lost: look again to know whether it is mended.
 ///
 /// # Cancel safety
 /// Mending that is dropped was done or not. Claims that were being put back are free for others to take over within 12 s.
-pub async fn mend(client: &Client, violation: &Violation) -> Result<Mended> {
+pub async fn mend(client: &Client, violation: &Violation) -> Result<Mended, ApiError> {
     let store = client.store().as_ref();
     let mended = match violation {
         Violation::Twice {
@@ -51,7 +51,7 @@ pub async fn mend(client: &Client, violation: &Violation) -> Result<Mended> {
             differ,
             ..
         } => remove(store, kept, surplus, *differ).await,
-        Violation::Abandoned { owner, .. } => return put_back(store, owner).await,
+        Violation::Abandoned { owner, .. } => put_back(store, owner).await,
         Violation::NoJob { spot, .. } => bury(store, spot).await,
         Violation::GoneProcess { identity } => strike(store, identity).await,
         Violation::PausedWithoutQueue { .. } => {
@@ -63,7 +63,17 @@ pub async fn mend(client: &Client, violation: &Violation) -> Result<Mended> {
             false => Mended::Gone,
         }),
     };
-    mended.map_err(super::super::unavailable)
+    mended.map_err(unanswered)
+}
+
+/// What changes something may have happened, unless it never left.
+fn unanswered(error: Unavailable) -> ApiError {
+    if error.is_unsent() {
+        return ApiError::unavailable(error);
+    }
+    ApiError::Unknown {
+        source: Some(error.into()),
+    }
 }
 
 fn left(why: &str) -> Mended {
@@ -122,17 +132,13 @@ async fn strike(store: &dyn Store, identity: &str) -> Result<Mended, Unavailable
 
 /// Takes over what a dead owner holds, as a worker would, and puts it back at the head of its queues. The recovery is counted; a
 /// poison pill is buried by the worker that recovers it next.
-async fn put_back(store: &dyn Store, dead: &Owner) -> Result<Mended> {
+async fn put_back(store: &dyn Store, dead: &Owner) -> Result<Mended, Unavailable> {
     let me = Owner::random();
-    let unavailable = super::super::unavailable;
     let mut lost: Vec<(ClaimId, Claimed)> = Vec::new();
     for seq in 1.. {
-        store
-            .renew(&me, LEASE, Registration::First)
-            .await
-            .map_err(unavailable)?;
+        store.renew(&me, LEASE, Registration::First).await?;
         let taken = store.take_over(&me, seq, dead, BITE).await;
-        let Claim::Taken { jobs, .. } = taken.map_err(unavailable)? else {
+        let Claim::Taken { jobs, .. } = taken? else {
             break;
         };
         if jobs.is_empty() {
@@ -157,15 +163,14 @@ async fn put_back(store: &dyn Store, dead: &Owner) -> Result<Mended> {
             Guard::Holds(claim.clone()),
             vec![put, Effect::Release(claim.clone())],
         );
-        if let TxResult::Failed { error } = commit(store, tx).await.map_err(unavailable)? {
+        if let TxResult::Failed { error } = commit(store, tx).await? {
             failed = Some(error);
         }
     }
     // What could not be put back is free for others at once.
     store
         .renew(&me, Duration::ZERO, Registration::Known)
-        .await
-        .map_err(unavailable)?;
+        .await?;
     Ok(match failed {
         Some(error) => left(&format!("the store could not take all of it back: {error}")),
         None if lost.is_empty() => Mended::Gone,

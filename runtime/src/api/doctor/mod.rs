@@ -30,7 +30,7 @@ pub use mend::{Mended, mend};
 pub use spot::Spot;
 pub use violation::Violation;
 
-use crate::Result;
+use super::ApiError;
 use crate::client::Client;
 
 /// How soon a dead process's jobs start again, where another process lives.
@@ -96,7 +96,7 @@ impl fmt::Display for Report {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> sancho::Result<()> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = sancho::Client::connect(sancho::Config::new().store("memory:")).await?;
 /// let report = sancho::api::doctor(&client).await?;
 /// assert!(report.is_sound(), "{report}");
@@ -108,9 +108,9 @@ impl fmt::Display for Report {
 /// ```
 ///
 /// # Errors
-/// A store that gives no answer, before anything was found.
-pub async fn doctor(client: &Client) -> Result<Report> {
+/// [`ApiError::Unavailable`], before anything was found.
+pub async fn doctor(client: &Client) -> Result<Report, ApiError> {
     look::look(client.store().as_ref())
         .await
-        .map_err(super::unavailable)
+        .map_err(ApiError::unavailable)
 }

@@ -26,6 +26,7 @@ mod write;
 
 pub use backtrace::{read_backtrace, write_backtrace};
 pub use fields::Fields;
+pub(crate) use object::read_object;
 pub use record::{MalformedPayload, Record, Recoveries};
 pub use splice::{Edit, MAX_NESTING, nesting, splice};
 pub use wire::{Wire, read_time, ruby_float};

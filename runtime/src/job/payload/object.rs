@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 ///
 /// # Errors
 /// A text that is not one JSON object.
-pub(super) fn read_object<'a, K>(
+pub(crate) fn read_object<'a, K>(
     text: &'a str,
     which: impl Fn(&str) -> Option<K>,
     each: impl FnMut(K, &'a str),

@@ -13,6 +13,7 @@ use crate::store::{
 impl Data {
     pub(super) fn commit(&mut self, batch: &Batch, now: Timestamp, wake: &Wake) -> Commit {
         self.receipts.retain(|_, receipt| receipt.expires > now);
+        self.notes.purge(now);
         match self.receipts.get(&batch.lane) {
             Some(receipt) if receipt.seq == batch.seq => {
                 return Commit::Done(receipt.results.clone());
@@ -88,6 +89,7 @@ impl Data {
                     wake.changed(InterestKind::Queues);
                 }
             }
+            Effect::Reset(stat) => _ = self.counters.remove(&(*stat, None)),
             Effect::Clear(PlaceName::Queue(name)) => _ = self.queues.remove(name),
             Effect::Clear(PlaceName::Timed(set)) => _ = self.timed.remove(set),
             Effect::Trim { set, before, keep } => {
@@ -112,7 +114,7 @@ impl Data {
         match place {
             PlaceName::Queue(name) => {
                 if let Some(queue) = self.queues.get_mut(name)
-                    && let Some(index) = queue.iter().position(|waiting| waiting == payload)
+                    && let Some(index) = queue.iter().rposition(|waiting| waiting == payload)
                 {
                     queue.remove(index);
                 }

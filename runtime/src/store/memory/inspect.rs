@@ -85,6 +85,25 @@ impl Inspect for MemoryStore {
         answer(move || self.data().timed.get(&set)?.time(payload))
     }
 
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        answer(move || {
+            let data = self.data();
+            let skip = usize::try_from(cursor).unwrap_or(usize::MAX);
+            let mut left = data
+                .timed(set)
+                .skip_while(|(time, _)| *time < at)
+                .take_while(|(time, _)| *time == at)
+                .map(entry)
+                .skip(skip);
+            let entries: Vec<_> = left.by_ref().take(limit).collect();
+            let end = cursor.saturating_add(entries.len() as u64);
+            Page {
+                entries,
+                next: left.next().map(|_| end),
+            }
+        })
+    }
+
     fn census(&self) -> Answer<'_, Census> {
         answer(move || {
             let data = self.data();

@@ -6,11 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::job::Timestamp;
-use crate::store::{Effect, Fields, Key, histogram};
+use crate::store::{Effect, Fields, Key, histogram, number};
+
+/// How often what ran out is dropped.
+const PURGE_EVERY: Duration = Duration::from_secs(10);
 
 /// What is kept under keys.
 #[derive(Debug, Default)]
-pub(super) struct Notes(HashMap<Key, Note>);
+pub(super) struct Notes {
+    kept: HashMap<Key, Note>,
+    next_purge: Timestamp,
+}
 
 #[derive(Debug)]
 struct Note {
@@ -65,13 +71,13 @@ impl Notes {
     /// Effects on jobs are none of these.
     pub(super) fn change(&mut self, effect: &Effect, now: Timestamp) {
         match effect {
-            Effect::Unset(key) => _ = self.0.remove(key),
+            Effect::Unset(key) => _ = self.kept.remove(key),
             Effect::Set { key, value, ttl } => {
                 let note = Note {
                     kept: Kept::Text(value.clone()),
                     expires: ttl.map(|ttl| now.after(ttl)),
                 };
-                self.0.insert(key.clone(), note);
+                self.kept.insert(key.clone(), note);
             }
             Effect::SetFields { key, fields, ttl } => {
                 if let Some(hash) = self.hash(key, *ttl, now) {
@@ -82,7 +88,7 @@ impl Notes {
                 if let Some(hash) = self.hash(key, Some(*ttl), now) {
                     for (field, n) in fields {
                         let count = hash.entry(field.clone()).or_default();
-                        *count = (number(count) + n).to_string().into();
+                        *count = number::add(count, *n);
                     }
                 }
             }
@@ -103,6 +109,15 @@ impl Notes {
         }
     }
 
+    /// Drops what has run out: a look at everything, so not each time.
+    pub(super) fn purge(&mut self, now: Timestamp) {
+        if self.next_purge <= now {
+            self.next_purge = now.after(PURGE_EVERY);
+            self.kept
+                .retain(|_, note| note.expires.is_none_or(|expires| expires > now));
+        }
+    }
+
     fn strike(&mut self, key: &Key, item: &Bytes, now: Timestamp) {
         let Kept::List(list) = self.entry(key, None, now, || Kept::List(VecDeque::new())) else {
             return;
@@ -111,7 +126,7 @@ impl Notes {
             list.remove(index);
         }
         if list.is_empty() {
-            self.0.remove(key);
+            self.kept.remove(key);
         }
     }
 
@@ -135,7 +150,7 @@ impl Notes {
         now: Timestamp,
         new: impl Fn() -> Kept,
     ) -> &mut Kept {
-        let note = self.0.entry(key.clone()).or_insert_with(|| Note {
+        let note = self.kept.entry(key.clone()).or_insert_with(|| Note {
             kept: new(),
             expires: None,
         });
@@ -152,14 +167,7 @@ impl Notes {
     }
 
     fn get(&self, key: &Key, now: Timestamp) -> Option<&Kept> {
-        let Note { kept, expires } = self.0.get(key)?;
+        let Note { kept, expires } = self.kept.get(key)?;
         expires.is_none_or(|expires| expires > now).then_some(kept)
     }
-}
-
-fn number(text: &[u8]) -> u64 {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
 }

@@ -2,8 +2,8 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -21,7 +21,8 @@ use tokio::time::{sleep, timeout};
 
 use super::keys::Keys;
 use super::scripts::Scripts;
-use super::{RedisStore, Wake};
+use super::silence::Silence;
+use super::{Lists, RedisStore, Wake};
 use crate::job::Timestamp;
 use crate::store::{InterestKind, TestClock};
 
@@ -158,14 +159,22 @@ impl RedisStore {
         // Subscribed here and not in the tasks, which begin some time later: an event that nobody hears is a push slept past.
         let named = client.invalidation_rx();
         let (lost, made) = (client.error_rx(), client.reconnect_rx());
-        tasks.run(invalidations(named, wake.clone(), keys.clone()));
+        let lists = Arc::new(Lists::default());
+        let hearing = Hearing {
+            wake: wake.clone(),
+            lists: lists.clone(),
+            keys: keys.clone(),
+        };
+        tasks.run(hearing.invalidations(named));
         tasks.run(reconnections(client.clone(), lost, made, wake.clone()));
         Ok(Self {
             client,
             name,
             keys,
             scripts,
+            silence: Silence::new(),
             wake,
+            lists,
             clock,
             offset: AtomicI64::new(offset),
             _tasks: tasks,
@@ -232,12 +241,28 @@ async fn begin(client: &Client) -> Result<Begun, Begin> {
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
         return Err(Begin::TooOld(version.to_owned()));
     }
+    warn_of_eviction(client).await?;
     track(client).await?;
     Ok(Begun {
         tasks,
         scripts: Scripts::load(client).await?,
         offset: ahead(time(client).await?),
     })
+}
+
+/// A server that makes room by itself drops jobs. It is used all the same: it may be set so for a reason, and have room.
+async fn warn_of_eviction(client: &Client) -> Result<(), Error> {
+    let info: String = client.info(Some(InfoKind::Memory)).await?;
+    let policy = info
+        .lines()
+        .find_map(|line| line.strip_prefix("maxmemory_policy:"));
+    if let Some(policy) = policy.filter(|&policy| policy != "noeviction") {
+        tracing::warn!(
+            policy,
+            "this Redis drops keys, jobs among them, when its memory is full: set maxmemory-policy to noeviction, not {policy}"
+        );
+    }
+    Ok(())
 }
 
 /// How far the server's clock is ahead of this host's, in microseconds.
@@ -259,30 +284,45 @@ async fn track(client: &Client) -> Result<(), Error> {
         .await
 }
 
-/// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
-/// ends the tracking of every key until the next claim: what is pushed before that is found by the slow poll of who waits.
-async fn invalidations(mut named: Receiver<Invalidation>, wake: Arc<Wake>, keys: Keys) {
-    loop {
-        match named.recv().await {
-            Ok(Invalidation { keys: changed, .. }) => {
-                for key in changed {
-                    wake_for(keys.bare(key.as_bytes()), &wake);
-                }
-            }
-            // Some names were missed: anything may have changed.
-            Err(RecvError::Lagged(_)) => wake_all(&wake),
-            Err(RecvError::Closed) => return,
-        }
-    }
+/// Who hears which keys have changed.
+struct Hearing {
+    wake: Arc<Wake>,
+    lists: Arc<Lists>,
+    keys: Keys,
 }
 
-fn wake_for(key: &[u8], wake: &Wake) {
-    match key {
-        b"paused" => wake.changed(InterestKind::Queues),
-        b"schedule" | b"retry" | b"dead" => wake.changed(InterestKind::Timed),
-        key if key.starts_with(b"queue:") => wake.changed(InterestKind::Queues),
-        key if key.ends_with(b"-signals") => wake.changed(InterestKind::Lists),
-        _ => {}
+impl Hearing {
+    /// Wakes those who wait for what the server names. fred does not hand on that everything is gone (`FLUSHALL`), which also
+    /// ends the tracking of every key until the next claim or look at a list: what is pushed before that is found by the slow
+    /// poll of who waits.
+    async fn invalidations(self, mut named: Receiver<Invalidation>) {
+        loop {
+            match named.recv().await {
+                Ok(Invalidation { keys: changed, .. }) => {
+                    for key in changed {
+                        self.wake_for(key.as_bytes());
+                    }
+                }
+                // Some names were missed: anything may have changed.
+                Err(RecvError::Lagged(_)) => wake_all(&self.wake),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn wake_for(&self, key: &[u8]) {
+        match self.keys.bare(key) {
+            b"paused" => self.wake.changed(InterestKind::Queues),
+            b"schedule" | b"retry" | b"dead" => self.wake.changed(InterestKind::Timed),
+            queue if queue.starts_with(b"queue:") => self.wake.changed(InterestKind::Queues),
+            _ if self.is_list(key) => self.wake.changed(InterestKind::Lists),
+            _ => {}
+        }
+    }
+
+    fn is_list(&self, key: &[u8]) -> bool {
+        let lists = self.lists.lock();
+        lists.unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 }
 

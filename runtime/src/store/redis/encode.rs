@@ -258,6 +258,10 @@ impl Encoder<'_> {
                 let key = self.place(place);
                 self.args.extend([text("u"), key.into()]);
             }
+            Effect::Reset(stat) => {
+                let key = self.key(self.names.counter(*stat, None), 's');
+                self.args.extend([text("u"), key.into()]);
+            }
             Effect::Unset(key) => {
                 let key = self.note(key, '?');
                 self.args.extend([text("u"), key.into()]);
@@ -319,7 +323,7 @@ impl Encoder<'_> {
             Effect::Strike { key, item } => {
                 let key = self.note(key, 'l');
                 self.args
-                    .extend([text("y"), key.into(), Value::Bytes(item.clone())]);
+                    .extend([text("o"), key.into(), Value::Bytes(item.clone())]);
             }
             _ => {}
         }
@@ -374,13 +378,17 @@ impl Encoder<'_> {
         index
     }
 
-    /// What a key holds may be told after it was named as one that may hold anything.
+    /// What a key holds may be told after it was named as one that may hold anything. One that is named as two kinds is good
+    /// for none: what fails half-way cannot be taken back.
     fn learn(&mut self, index: i64, kind: char) {
         let at = usize::try_from(index - 1).unwrap_or(0);
-        if kind != '?' && self.types.as_bytes().get(at) == Some(&b'?') {
-            self.types
-                .replace_range(at..=at, kind.encode_utf8(&mut [0; 4]));
+        let known = self.types.as_bytes().get(at).copied().map(char::from);
+        if kind == '?' || known == Some(kind) {
+            return;
         }
+        let kind = if known == Some('?') { kind } else { '!' };
+        self.types
+            .replace_range(at..=at, kind.encode_utf8(&mut [0; 4]));
     }
 
     fn finish(mut self, seq: u64, given_time: Value) -> Encoded {
@@ -427,10 +435,11 @@ pub(super) fn integer(n: u64) -> Value {
     Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// Milliseconds; empty where there are none.
+/// Milliseconds; empty where there are none. Redis refuses a time of nothing, and one that ends after the last that it knows.
 fn millis(ttl: Option<Duration>) -> Value {
+    const MOST: i64 = i64::MAX / 4;
     ttl.map_or(text(""), |ttl| {
-        Value::Integer(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+        Value::Integer(i64::try_from(ttl.as_millis()).map_or(MOST, |ms| ms.clamp(1, MOST)))
     })
 }
 

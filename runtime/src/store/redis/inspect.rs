@@ -1,6 +1,7 @@
 //! Looking: plain reads, over the tracked connection.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use fred::bytes::Bytes;
 use fred::clients::{Client, Pipeline};
@@ -119,12 +120,6 @@ impl Inspect for RedisStore {
         limit: usize,
     ) -> Answer<'a, Page> {
         Box::pin(async move {
-            if limit == 0 {
-                return Ok(Page {
-                    entries: Vec::new(),
-                    next: Some(cursor),
-                });
-            }
             // One more than is asked for: whether there is a next page.
             let (first, count) = (signed(cursor), signed(limit as u64));
             let last = first.saturating_add(count);
@@ -170,7 +165,7 @@ impl Inspect for RedisStore {
                 self.keys.timed(set).into(),
                 cursor.to_string().into(),
                 "MATCH".into(),
-                format!("*{}*", literally(text)).into(),
+                containing(text).into(),
                 "COUNT".into(),
                 signed(limit.max(1) as u64).into(),
             ];
@@ -222,6 +217,30 @@ impl Inspect for RedisStore {
         })
     }
 
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        Box::pin(async move {
+            let command = CustomCommand::new_static("ZRANGEBYSCORE", None, false);
+            // Ruby's scores are finer than a microsecond: this is more than can round to it.
+            let (from, to) = (at.as_score() - 1e-6, at.as_score() + 1e-6);
+            let args: Vec<Value> = vec![
+                self.keys.timed(set).into(),
+                from.to_string().into(),
+                to.to_string().into(),
+                "WITHSCORES".into(),
+                "LIMIT".into(),
+                signed(cursor).into(),
+                signed(limit as u64).saturating_add(1).into(),
+            ];
+            let found: Vec<(Bytes, f64)> = self.look(self.client.custom(command, args)).await?;
+            let more = found.len() > limit;
+            let entries = found.into_iter().take(limit).map(entry);
+            Ok(Page {
+                next: more.then(|| cursor.saturating_add(limit as u64)),
+                entries: entries.filter(|entry| entry.at == Some(at)).collect(),
+            })
+        })
+    }
+
     fn census(&self) -> Answer<'_, Census> {
         Box::pin(async move {
             let names = self.members(Members::Queues).await?;
@@ -255,15 +274,20 @@ impl Inspect for RedisStore {
 
     fn counters<'a>(&'a self, which: &'a [(Stat, Option<&'a str>)]) -> Answer<'a, Vec<u64>> {
         Box::pin(async move {
-            if which.is_empty() {
-                return Ok(Vec::new());
-            }
-            let keys: Vec<_> = which
-                .iter()
-                .map(|(stat, day)| self.keys.counter(*stat, *day))
-                .collect();
-            let counts: Vec<Option<u64>> = self.look(self.client.mget(keys)).await?;
-            Ok(counts.into_iter().map(Option::unwrap_or_default).collect())
+            let pipeline = self.client.pipeline();
+            let ask = async {
+                for (stat, day) in which {
+                    let () = pipeline.get(self.keys.counter(*stat, *day)).await?;
+                }
+                Ok(())
+            };
+            self.look(ask).await?;
+            let count = |answer| Ok(self.read(Some(answer))?.unwrap_or(0));
+            self.answers(&pipeline)
+                .await?
+                .into_iter()
+                .map(count)
+                .collect()
         })
     }
 
@@ -311,7 +335,13 @@ impl Inspect for RedisStore {
 
     fn list<'a>(&'a self, key: &'a Key) -> Answer<'a, Vec<Bytes>> {
         Box::pin(async move {
-            let mut items = self.range(self.keys.note(key), 0, -1).await?;
+            let key = self.keys.note(key);
+            // Before the look, so that no change after it is taken for that of another key.
+            self.lists
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.clone());
+            let mut items = self.range(key, 0, -1).await?;
             items.reverse();
             Ok(items)
         })
@@ -400,6 +430,14 @@ fn entry((payload, score): (Bytes, f64)) -> Entry {
         payload,
         at: Some(Timestamp::from_score(score)),
     }
+}
+
+/// A pattern for what contains this text. Of these only `*` fits an entry of no bytes.
+fn containing(text: &str) -> String {
+    if text.is_empty() {
+        return "*".into();
+    }
+    format!("*{}*", literally(text))
 }
 
 fn signed(n: u64) -> i64 {

@@ -12,14 +12,17 @@ mod inspect;
 mod keys;
 mod push;
 mod scripts;
+mod silence;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
@@ -37,6 +40,10 @@ use decode::Unexpected;
 use encode::Encoded;
 use keys::Keys;
 use scripts::{Script, Scripts};
+use silence::Silence;
+
+/// The keys of the lists that were asked for, which are few: only a change of one of these wakes who waits for lists.
+type Lists = Mutex<HashSet<Bytes>>;
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -45,7 +52,9 @@ pub struct RedisStore {
     name: Box<str>,
     keys: Keys,
     scripts: Scripts,
+    silence: Silence,
     wake: Arc<Wake>,
+    lists: Arc<Lists>,
     clock: Option<TestClock>,
     /// How far the server's clock is ahead of this host's, in microseconds.
     offset: AtomicI64,
@@ -79,10 +88,10 @@ impl RedisStore {
         Encoded { keys, args }: Encoded,
     ) -> Result<Resp3Frame, Unavailable> {
         self.ready()?;
-        self.scripts
-            .call(&self.client, script, keys, args)
-            .await
-            .map_err(|error| self.unavailable(error))
+        let began = Instant::now();
+        let result = self.scripts.call(&self.client, script, keys, args).await;
+        self.silence.heard(&self.client, began, &result);
+        result.map_err(|error| self.unavailable(error))
     }
 
     /// A command that is not even sent has certainly not been applied; any other may have been.

@@ -2,6 +2,7 @@
 
 mod errors;
 mod keys;
+mod notes;
 mod server;
 mod wake;
 

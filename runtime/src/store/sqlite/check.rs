@@ -13,18 +13,16 @@ use crate::store::{Defect, DefectKind, End, InterestKind, MAX_DEFECTS, Members, 
 /// The tables that have payloads.
 const TABLES: [&str; 3] = ["ready", "timed", "claim"];
 
-/// Everything is looked at in one moment.
 pub(super) fn check(connection: &Connection) -> rusqlite::Result<Vec<Defect>> {
-    let snapshot = connection.unchecked_transaction()?;
-    let mut found = damage(&snapshot).or_else(damaged)?;
+    let mut found = damage(connection).or_else(damaged)?;
     // What is read from a damaged file is not to be trusted.
     if found.is_empty() {
-        unlisted_queues(&snapshot, &mut found)?;
+        unlisted_queues(connection, &mut found)?;
         for table in TABLES {
-            other_types(&snapshot, table, &mut found)?;
+            other_types(connection, table, &mut found)?;
         }
-        lost_claims(&snapshot, &mut found)?;
-        lost_payloads(&snapshot, &mut found)?;
+        lost_claims(connection, &mut found)?;
+        lost_payloads(connection, &mut found)?;
     }
     found.truncate(MAX_DEFECTS);
     Ok(found)

@@ -304,6 +304,12 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect, now: Timestamp) -> rusqlite::
                 .map(|_| ())
         }
         Effect::Clear(place) => clear(tables, place),
+        Effect::Reset(stat) => {
+            let mut delete = tables
+                .connection
+                .prepare_cached("DELETE FROM counter WHERE name = ?1 AND day = ''")?;
+            delete.execute([stat.name()]).map(|_| ())
+        }
         Effect::Trim { set, before, keep } => trim(tables, *set, *before, *keep),
         Effect::Unset(_)
         | Effect::Set { .. }
@@ -348,7 +354,7 @@ fn take(tables: &mut Tables<'_>, from: &PlaceName, payload: &[u8]) -> rusqlite::
         PlaceName::Queue(name) => (
             tables.known_queue(name)?,
             "DELETE FROM ready WHERE queue = ?1 AND pos =
-             (SELECT min(pos) FROM ready WHERE queue = ?1 AND payload = ?2)",
+             (SELECT max(pos) FROM ready WHERE queue = ?1 AND payload = ?2)",
         ),
         PlaceName::Timed(set) => (
             Some(place(*set)),

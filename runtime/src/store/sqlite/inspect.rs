@@ -24,8 +24,12 @@ impl SqliteStore {
     ) -> Answer<'a, T> {
         let reader = self.reader.clone();
         Box::pin(async move {
-            // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
-            let work = move || look(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+            let work = move || {
+                // A look changes nothing, so a lock that is poisoned by a panic is as good as another.
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                // What several statements see is of one moment.
+                look(&*reader.unchecked_transaction()?)
+            };
             match tokio::task::spawn_blocking(work).await {
                 Ok(result) => result.map_err(|error| {
                     Unavailable::new(name(&self.path), error.to_string())
@@ -103,6 +107,20 @@ impl Inspect for SqliteStore {
                     row.get(0).map(Timestamp::from_micros)
                 })
                 .optional()
+        })
+    }
+
+    fn at(&self, set: TimedSet, at: Timestamp, cursor: u64, limit: usize) -> Answer<'_, Page> {
+        self.look(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT payload, at FROM timed WHERE place = ?1 AND at = ?2 ORDER BY payload LIMIT ?3 OFFSET ?4",
+            )?;
+            let rows = number(limit as u64).saturating_add(1);
+            let part = params![place(set), at.as_micros(), rows, number(cursor)];
+            let entries = select
+                .query_map(part, entry)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(part_of(entries, cursor, limit))
         })
     }
 
@@ -215,16 +233,21 @@ fn page(
         return Ok(Page::default());
     };
     let rows = number(limit as u64).saturating_add(1);
-    let mut entries = connection
+    let entries = connection
         .prepare_cached(sql)?
         .query_map(params![of, rows, number(cursor)], entry)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(part_of(entries, cursor, limit))
+}
+
+/// A page of these entries, of which one more than it may have was asked for.
+fn part_of(mut entries: Vec<Entry>, cursor: u64, limit: usize) -> Page {
     let more = entries.len() > limit;
     entries.truncate(limit);
-    Ok(Page {
+    Page {
         next: more.then(|| cursor + entries.len() as u64),
         entries,
-    })
+    }
 }
 
 /// The cursor is how many entries were looked at, earliest first.

@@ -6,6 +6,7 @@
 mod check;
 mod claim;
 mod commit;
+mod file;
 mod inspect;
 mod notes;
 mod open;
@@ -42,7 +43,11 @@ use writer::Writer;
 pub struct SqliteOptions {
     durability: Durability,
     clock: Option<TestClock>,
+    before_commit: Option<BeforeCommit>,
 }
+
+/// What a crash test calls between the changes of a transaction and their commit.
+type BeforeCommit = Arc<dyn Fn() + Send + Sync>;
 
 /// What an acknowledged change survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +69,14 @@ impl SqliteOptions {
     /// Takes all time from this clock: for tests.
     pub fn with_clock(mut self, clock: TestClock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Calls `hook` amid each transaction, when its changes are made and not committed, so that a crash test can end the
+    /// process there.
+    #[doc(hidden)]
+    pub fn with_before_commit(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.before_commit = Some(Arc::new(hook));
         self
     }
 }
@@ -97,7 +110,8 @@ impl SqliteStore {
         let (connection, reader) = open::connections(&path, options.durability)?;
         let wake = Arc::new(Wake::new());
         let no_thread = |error| OpenError::no_thread(&path, error);
-        let writer = Writer::start(connection, wake.clone(), name(&path)).map_err(no_thread)?;
+        let writer = Writer::start(connection, wake.clone(), name(&path), options.before_commit)
+            .map_err(no_thread)?;
         Ok(Self {
             _watch: Watch::start(&path, writer.peek()).map_err(no_thread)?,
             writer,

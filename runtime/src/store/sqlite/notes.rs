@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tables::Tables;
 use crate::job::Timestamp;
-use crate::store::{Effect, Fields, InterestKind, Key, histogram};
+use crate::store::{Effect, Fields, InterestKind, Key, histogram, number};
 
 pub(super) fn is_absent(
     connection: &Connection,
@@ -128,7 +128,7 @@ pub(super) fn apply(
             insert.execute(params![&**key, &item[..]])?;
             Ok(())
         }
-        Effect::Strike { key, item } => strike(connection, key, item, now),
+        Effect::Strike { key, item } => strike(connection, key, item),
         _ => Ok(()),
     }
 }
@@ -176,23 +176,20 @@ fn add_field(connection: &Connection, key: &Key, name: &str, n: u64) -> rusqlite
     let so_far: Option<Vec<u8>> = select
         .query_row(params![&**key, name], |row| row.get(0))
         .optional()?;
-    let so_far: u64 = so_far
-        .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
-        .unwrap_or(0);
-    set_field(connection, key, name, (so_far + n).to_string().as_bytes())
+    let sum = number::add(&so_far.unwrap_or_default(), n);
+    set_field(connection, key, name, &sum)
 }
 
 /// The list goes with its last item.
-fn strike(connection: &Connection, key: &Key, item: &[u8], now: Timestamp) -> rusqlite::Result<()> {
+fn strike(connection: &Connection, key: &Key, item: &[u8]) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM item WHERE id = (SELECT min(id) FROM item WHERE key = ?1 AND value = ?2)",
     )?;
-    delete.execute(params![&**key, item])?;
-    if list(connection, key, now)?.is_empty() {
-        let mut delete = connection.prepare_cached(
-            "DELETE FROM note WHERE key = ?1 AND value IS NULL AND NOT EXISTS (SELECT 1 FROM field WHERE key = ?1)",
-        )?;
-        delete.execute(params![&**key])?;
+    if delete.execute(params![&**key, item])? == 0 {
+        return Ok(());
     }
-    Ok(())
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM note WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM item WHERE key = ?1)",
+    )?;
+    delete.execute(params![&**key]).map(|_| ())
 }

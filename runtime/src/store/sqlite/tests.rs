@@ -1,6 +1,7 @@
 //! What is SQLite's alone; the rules of the contract are tested for all stores together.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::{SqliteOptions, SqliteStore};
 use crate::job::Timestamp;
 use crate::store::{
     Batch, Claim, ClaimRequest, Commit, Effect, End, Inspect, Interest, Lane, Members, Owner,
-    Place, Registration, Source, Standing, Store, TimedSet, Tx, TxResult,
+    Place, Registration, Source, Standing, Stat, Store, TimedSet, Tx, TxResult,
 };
 
 /// Far longer than anything here takes.
@@ -48,6 +49,14 @@ fn put(payload: &[u8]) -> Effect {
         end: End::Tail,
     };
     Effect::Put(Bytes::copy_from_slice(payload), place)
+}
+
+fn append(key: &str, item: &'static str) -> Effect {
+    Effect::Append {
+        key: key.into(),
+        item: item.into(),
+        ttl: LONG,
+    }
 }
 
 fn batch(effects: Vec<Effect>) -> Batch {
@@ -238,7 +247,7 @@ async fn a_queue_that_left_the_names_comes_back_with_a_push() {
 #[tokio::test]
 async fn another_connections_lock_is_waited_for() {
     let bed = Bed::new();
-    let store = std::sync::Arc::new(bed.store());
+    let store = Arc::new(bed.store());
     let stranger = bed.stranger();
     stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
     let pushed = tokio::spawn({
@@ -325,6 +334,138 @@ fn tables_of_another_version_are_refused() {
         .execute_batch("PRAGMA user_version = 7")
         .unwrap();
     assert!(refusal(&bed).contains("version 7"));
+}
+
+#[test]
+fn tables_of_the_next_version_are_refused_and_left_as_they_are() {
+    let bed = Bed::new();
+    drop(bed.store());
+    let stranger = bed.stranger();
+    stranger.execute_batch("PRAGMA user_version = 3").unwrap();
+    let refused = refusal(&bed);
+    assert!(
+        refused.contains("version 3") && refused.contains("use a newer sancho"),
+        "{refused}"
+    );
+    let version = stranger.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    assert_eq!(version.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn tables_of_the_first_version_are_upgraded_with_their_jobs() {
+    let bed = Bed::new();
+    let old = bed.stranger();
+    old.execute_batch(include_str!("schema.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO queue (id, name) VALUES (1, 'new');
+         INSERT INTO member (place, name) VALUES (0, 'new');
+         INSERT INTO ready (queue, pos, payload) VALUES (1, 7, CAST('waits' AS BLOB));
+         INSERT INTO timed (place, payload, at) VALUES (1, CAST('again' AS BLOB), 1000);
+         INSERT INTO counter (name, day, n) VALUES ('stat:processed', '', 5);",
+    )
+    .unwrap();
+    drop(old);
+
+    for _ in 0..2 {
+        // The second time there is nothing to upgrade.
+        let store = bed.store();
+        let retry = store.find(TimedSet::Retry, b"again").await.unwrap();
+        assert_eq!(retry, Some(Timestamp::from_millis(1)));
+        assert_eq!(store.counter(Stat::Processed, None).await.unwrap(), 5);
+        assert_eq!(store.census().await.unwrap().queues[0].size, 1);
+    }
+    let (store, other) = (bed.store(), bed.store());
+    let lists = Interest::lists();
+    let before = changes(&other, &lists).await;
+    assert_eq!(
+        commit(&store, vec![put(b"pushed"), append("list", "item")]).await,
+        [TxResult::Applied, TxResult::Applied]
+    );
+    assert!(changes(&other, &lists).await > before);
+    assert_eq!(other.list(&"list".into()).await.unwrap(), [&b"item"[..]]);
+    let owner = owner(&store).await;
+    let jobs = claim(&store, &owner, 1).await;
+    assert_eq!(jobs, [&b"waits"[..], b"pushed"]);
+    let version = bed
+        .stranger()
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    assert_eq!(version.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn what_ran_out_is_dropped_from_the_tables() {
+    let bed = Bed::new();
+    let clock = Arc::new(AtomicI64::new(1_000_000));
+    let shown = clock.clone();
+    let source = move || Timestamp::from_micros(shown.load(Ordering::Relaxed));
+    let options = SqliteOptions::default().with_clock(Arc::new(source));
+    let store = SqliteStore::open(bed.file(), options).unwrap();
+    let fields = |key: &str, ttl| Effect::SetFields {
+        key: key.into(),
+        fields: vec![("a".into(), Bytes::from_static(b"1"))],
+        ttl,
+    };
+    commit(
+        &store,
+        vec![
+            append("list", "item"),
+            fields("hash", Some(LONG)),
+            fields("kept", None),
+        ],
+    )
+    .await;
+    let stranger = bed.stranger();
+    let rows = || {
+        ["note", "field", "item"].map(|table| {
+            let count = format!("SELECT count(*) FROM {table}");
+            stranger
+                .query_row(&count, [], |row| row.get::<_, i64>(0))
+                .unwrap()
+        })
+    };
+    assert_eq!(rows(), [3, 2, 1]);
+    clock.fetch_add(60_000_000, Ordering::Relaxed);
+    commit(&store, vec![put(b"job")]).await;
+    assert_eq!(rows(), [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_a_failed_transaction_kept_is_not_kept() {
+    let bed = Bed::new();
+    let store = bed.store();
+    commit(&store, vec![append("list", "item")]).await;
+    bed.stranger()
+        .execute_batch(
+            "CREATE TRIGGER no BEFORE INSERT ON item WHEN new.value = CAST('bad' AS BLOB)
+             BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .unwrap();
+    let set = |value: &'static str| Effect::Set {
+        key: "text".into(),
+        value: value.into(),
+        ttl: None,
+    };
+    let half = Tx::always(vec![
+        Effect::Unset("list".into()),
+        set("1"),
+        append("list", "bad"),
+    ]);
+    let batch = Batch {
+        lane: Lane::random(),
+        seq: 1,
+        txs: vec![half, Tx::always(vec![append("list", "good")])],
+    };
+    let Commit::Done(results) = store.commit(&batch).await.unwrap() else {
+        panic!("a new lane is never stale");
+    };
+    assert!(
+        matches!(&results[..], [TxResult::Failed { error }, TxResult::Applied] if error.contains("no")),
+        "{results:?}"
+    );
+    assert_eq!(store.values(&["text".into()]).await.unwrap(), [None]);
+    let items = store.list(&"list".into()).await.unwrap();
+    assert_eq!(items, [&b"item"[..], b"good"]);
 }
 
 #[test]

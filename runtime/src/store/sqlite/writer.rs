@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::BeforeCommit;
+use super::file::File;
 use super::tables::{Known, News, Tables, savepoint};
 use crate::store::wake::Wake;
 use crate::store::{InterestKind, Unavailable};
@@ -60,13 +62,16 @@ impl Writer {
         connection: Connection,
         wake: Arc<Wake>,
         name: Box<str>,
+        before_commit: Option<BeforeCommit>,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = channel();
         let thread = Thread {
+            file: File::of(&connection),
             connection,
             waiting,
             wake,
             name: name.clone(),
+            before_commit,
             seen: Seen::default(),
             known: Known::default(),
         };
@@ -142,9 +147,11 @@ impl<T: Send, W: FnMut(&mut Tables<'_>) -> rusqlite::Result<T> + Send> Request f
 
 struct Thread {
     connection: Connection,
+    file: File,
     waiting: Receiver<Message>,
     wake: Arc<Wake>,
     name: Box<str>,
+    before_commit: Option<BeforeCommit>,
     seen: Seen,
     known: Known,
 }
@@ -228,8 +235,13 @@ impl Thread {
     }
 
     fn group(&mut self, first: Box<dyn Request>) {
+        if self.file.is_gone() {
+            let error = "the file was deleted or replaced: put it back, or start the program again";
+            self.turn_away(first, error);
+            return;
+        }
         if let Err(error) = self.begin() {
-            self.turn_away(first, &error);
+            self.turn_away(first, &error.to_string());
             return;
         }
         // Not from before the wait for the lock: what was waited for long would be used for one request.
@@ -338,12 +350,10 @@ impl Thread {
     }
 
     /// Answers all that wait, since they would only wait as long again, one after the other.
-    fn turn_away(&mut self, first: Box<dyn Request>, error: &rusqlite::Error) {
+    fn turn_away(&mut self, first: Box<dyn Request>, error: &str) {
         let mut next = Some(first);
         while let Some(request) = next {
-            request.answer(Err(
-                Unavailable::new(self.name.clone(), error.to_string()).unsent()
-            ));
+            request.answer(Err(Unavailable::new(self.name.clone(), error).unsent()));
             next = self.next_request();
         }
         self.seen.unsure = true;
@@ -378,6 +388,9 @@ impl Thread {
                 .query_row([number_of(kind)], |row| row.get(0))?;
             // What others raised before it is woken for as well, by the same call.
             *self.seen.of(kind) = Some(n);
+        }
+        if let Some(hook) = &self.before_commit {
+            hook();
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())

@@ -2,7 +2,7 @@
 --
 -- commit(k, a): the keys stand in KEYS after k, the arguments in ARGV after a.
 --   KEYS  every key of the batch once; the first is the lane's receipt
---   ARGV  types (a letter a key: l list, z zset, t set, h hash, s string, ? any), seq, receipt's ms to live,
+--   ARGV  types (a letter a key: l list, z zset, t set, h hash, s string, ? any, ! two kinds), seq, receipt's ms to live,
 --         key of claims that the batch ends (0: none), number of profiles, number of groups, the time in microseconds that
 --         receipts go by ('': they expire in Redis),
 --         profiles: number of counts, then (total key, day key, n) each
@@ -10,19 +10,20 @@
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
 --                       h key token | c key payload | p key payload | a key '' | e key field           guards
 --                       l key queues name n payload... | r (the same) | z key score payload | x key payload
---                       y key payload | d key token | j key member | k key member | t key before keep
+--                       y key payload | o key item | d key token | j key member | k key member | t key before keep
 --                       u key | s key ms value | q key ms item
 --                       f key ms n (field value)... | i key ms n (field n)... | b key ms n (bucket n)...   effects
 --   result  'STALE', or a word a run of results: A<how many>, R<index of the guard>, F<error>
 --
 -- Redis does not roll back. So every key's type is looked at before, and where an effect is refused all the same (out of
 -- memory, no permission) what the transaction has placed is taken back. Once it has let go of something it goes on: what
--- is then left over stands twice, which is better than nowhere.
+-- is then left over stands twice, which is better than nowhere. What was kept over another value is not brought back: only a
+-- lack of permission for one of several commands comes that far.
 
 local FIVE_YEARS = 157680000
 local ARITY = {
   h = 2, c = 2, p = 2, a = 2, e = 2,
-  l = 4, r = 4, z = 3, x = 2, y = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
+  l = 4, r = 4, z = 3, x = 2, y = 2, o = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
 }
 -- Those that have more behind their arguments: how many, and as how many arguments each.
 local COUNT_AT = { l = 4, r = 4, f = 3, i = 3, b = 3 }
@@ -31,6 +32,9 @@ local TYPES = { l = 'list', z = 'zset', t = 'set', h = 'hash', s = 'string' }
 
 -- How many pairs go into one command: a table that is too long cannot be unpacked.
 local MOST_PAIRS = 1000
+
+-- The highest number of a field, which a float does not hold.
+local HIGHEST = '9223372036854775807'
 
 -- The position after an operation.
 local function following(p)
@@ -49,12 +53,20 @@ local function commit(k, a)
 
   if ARGV[a + 4] ~= '0' then allow_writes(key(a + 4)) end
 
+  -- Whether a key is used for two kinds of things.
+  local function mixed(index)
+    local i = tonumber(index)
+    return ARGV[a + 1]:sub(i, i) == '!'
+  end
+
   local wrong = {}
   for i = 1, #ARGV[a + 1] do
-    local found = redis.pcall('TYPE', KEYS[k + i])
+    local kind, found = ARGV[a + 1]:sub(i, i), redis.pcall('TYPE', KEYS[k + i])
     if found.err then
       wrong[tostring(i)] = found.err
-    elseif found.ok ~= 'none' and found.ok ~= (TYPES[ARGV[a + 1]:sub(i, i)] or found.ok) then
+    elseif mixed(i) then
+      wrong[tostring(i)] = 'WRONGTYPE the key ' .. KEYS[k + i] .. ' is used for two kinds of things'
+    elseif found.ok ~= 'none' and found.ok ~= (TYPES[kind] or found.ok) then
       wrong[tostring(i)] = 'WRONGTYPE the key ' .. KEYS[k + i] .. ' holds a ' .. found.ok
     end
   end
@@ -75,17 +87,30 @@ local function commit(k, a)
   -- Results stand a line each, and the name of a key may have any byte.
   local function failed(why) result('F' .. why:gsub('%c', ' ')) end
 
+  -- The queues that are certainly known, each with the push that made it known where it was not before.
   local joined = {}
+  -- What a push made known is forgotten with it.
+  local function unjoin(p)
+    local name = ARGV[p + 3]
+    if joined[name] ~= p then return end
+    redis.pcall('SREM', key(p + 2), name)
+    joined[name] = nil
+  end
   -- The queue's name comes first: a queue that nobody knows of would be slept past by who lists them.
   local function push(command, p)
-    local name, count = ARGV[p + 3], tonumber(ARGV[p + 4])
+    local name, count, done = ARGV[p + 3], tonumber(ARGV[p + 4]), nil
     if not joined[name] then
-      local done = redis.pcall('SADD', key(p + 2), name)
-      if failure(done) then return done end
-      joined[name] = true
+      local added = redis.pcall('SADD', key(p + 2), name)
+      if failure(added) then return added end
+      joined[name] = added == 1 and p or true
     end
-    if count == 1 then return redis.pcall(command, key(p + 1), ARGV[p + 5]) end
-    return redis.pcall(command, key(p + 1), unpack(ARGV, p + 5, p + 4 + count))
+    if count == 1 then
+      done = redis.pcall(command, key(p + 1), ARGV[p + 5])
+    else
+      done = redis.pcall(command, key(p + 1), unpack(ARGV, p + 5, p + 4 + count))
+    end
+    if failure(done) then unjoin(p) end
+    return done
   end
 
   -- Keeps a key for so many milliseconds more, where that is said.
@@ -103,12 +128,22 @@ local function commit(k, a)
     end
   end
 
+  -- Adds to a field. What is no number counts as none, and the sum stops at the highest number.
+  local function add(hash, field, n)
+    local done = redis.pcall('HINCRBY', hash, field, n)
+    local why = failure(done)
+    if why and why:find('overflow', 1, true) then return redis.pcall('HSET', hash, field, HIGHEST) end
+    if why and why:find('not an integer', 1, true) then return redis.pcall('HSET', hash, field, n) end
+    return done
+  end
+
   local effects = {
     l = function(p) return push('LPUSH', p) end,
     r = function(p) return push('RPUSH', p) end,
     z = function(p) return redis.pcall('ZADD', key(p + 1), ARGV[p + 2], ARGV[p + 3]) end,
     x = function(p) return redis.pcall('ZREM', key(p + 1), ARGV[p + 2]) end,
-    y = function(p) return redis.pcall('LREM', key(p + 1), -1, ARGV[p + 2]) end,
+    y = function(p) return redis.pcall('LREM', key(p + 1), 1, ARGV[p + 2]) end,
+    o = function(p) return redis.pcall('LREM', key(p + 1), -1, ARGV[p + 2]) end,
     d = function(p) return redis.pcall('HDEL', key(p + 1), ARGV[p + 2]) end,
     j = function(p) return redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end,
     k = function(p)
@@ -125,18 +160,28 @@ local function commit(k, a)
       if over > 0 then return redis.pcall('ZREMRANGEBYRANK', key(p + 1), 0, over - 1) end
       return done
     end,
-    u = function(p) return redis.pcall('UNLINK', key(p + 1)) end,
+    u = function(p)
+      local done = redis.pcall('UNLINK', key(p + 1))
+      -- Whatever stood there, the transactions that follow may keep what they like.
+      if not failure(done) and not mixed(ARGV[p + 1]) then wrong[ARGV[p + 1]] = nil end
+      return done
+    end,
     s = function(p)
       if ARGV[p + 2] == '' then return redis.pcall('SET', key(p + 1), ARGV[p + 3]) end
       return redis.pcall('SET', key(p + 1), ARGV[p + 3], 'PX', ARGV[p + 2])
     end,
-    q = function(p) return keep(p, redis.pcall('LPUSH', key(p + 1), ARGV[p + 3])) end,
+    q = function(p)
+      local added = redis.pcall('LPUSH', key(p + 1), ARGV[p + 3])
+      local done = keep(p, added)
+      if failure(done) and not failure(added) then redis.pcall('LPOP', key(p + 1)) end
+      return done
+    end,
     f = function(p)
       return keep(p, in_pairs(p, function(...) return redis.pcall('HSET', key(p + 1), ...) end))
     end,
     i = function(p)
       for i = p + 4, following(p) - 1, 2 do
-        local done = redis.pcall('HINCRBY', key(p + 1), ARGV[i], ARGV[i + 1])
+        local done = add(key(p + 1), ARGV[i], ARGV[i + 1])
         if failure(done) then return done end
       end
       return keep(p)
@@ -154,10 +199,12 @@ local function commit(k, a)
 
   -- Takes back what an effect placed, by its answer.
   local undo = {
-    l = function(p) redis.pcall('LPOP', key(p + 1), ARGV[p + 4]) end,
-    r = function(p) redis.pcall('RPOP', key(p + 1), ARGV[p + 4]) end,
+    l = function(p) redis.pcall('LPOP', key(p + 1), ARGV[p + 4]) unjoin(p) end,
+    r = function(p) redis.pcall('RPOP', key(p + 1), ARGV[p + 4]) unjoin(p) end,
+    q = function(p) redis.pcall('LPOP', key(p + 1)) end,
     z = function(p, added) if added == 1 then redis.pcall('ZREM', key(p + 1), ARGV[p + 3]) end end,
     j = function(p, added) if added == 1 then redis.pcall('SREM', key(p + 1), ARGV[p + 2]) end end,
+    k = function(p, gone) if gone == 1 then redis.pcall('SADD', key(p + 1), ARGV[p + 2]) end end,
   }
 
   -- 1 where a guard holds, else 0, or an error.
@@ -190,7 +237,7 @@ local function commit(k, a)
     for i = 1, count do
       local op = ARGV[p]
       local answer = effects[op](p)
-      local upkeep = i > 1 and (op == 'k' or op == 't' or op == 'u')
+      local upkeep = i > 1 and (op == 'k' or op == 't')
       if failure(answer) and not let_go and not upkeep then
         for n = #done, 1, -1 do
           local back = undo[ARGV[done[n][1]]]
@@ -204,12 +251,18 @@ local function commit(k, a)
     end
   end
 
-  -- The position after `n` operations, and what is wrong with the keys they name.
+  -- The position after `n` operations, and what is wrong with the keys they name. A key that is forgotten first, or only asked
+  -- for, may hold anything.
   local function skip(p, n)
-    local bad
+    local bad, forgotten
     for _ = 1, n do
-      local op = ARGV[p]
-      bad = bad or wrong[ARGV[p + 1]] or ((op == 'l' or op == 'r') and wrong[ARGV[p + 2]])
+      local op, name = ARGV[p], ARGV[p + 1]
+      if wrong[name] and op == 'u' and not mixed(name) then
+        forgotten = forgotten or {}
+        forgotten[name] = true
+      end
+      if op ~= 'a' and not (forgotten and forgotten[name]) then bad = bad or wrong[name] end
+      if op == 'l' or op == 'r' then bad = bad or wrong[ARGV[p + 2]] end
       p = following(p)
     end
     return p, bad

@@ -16,10 +16,15 @@ local results, joined, p = {}, {}, 5
 for _ = 1, tonumber(ARGV[4]) do
   local name, count, payloads = ARGV[p + 1], tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3])
   -- The name comes first: a queue that nobody knows of would be overlooked by who lists them.
-  local done = not joined[name] and redis.pcall('SADD', queues, name)
-  if not failure(done) then
+  local added = not joined[name] and redis.pcall('SADD', queues, name)
+  local done = added
+  if not failure(added) then
     joined[name] = true
     done = redis.pcall('LPUSH', KEYS[tonumber(ARGV[p])], unpack(ARGV, p + 4, p + 3 + payloads))
+    if failure(done) and added == 1 then
+      joined[name] = nil
+      redis.pcall('SREM', queues, name)
+    end
   end
   if failure(done) then
     for _ = 1, count do results[#results + 1] = 'F' .. done.err:gsub('%c', ' ') end

@@ -81,6 +81,42 @@ async fn a_push_wakes_after_the_connection_was_lost() {
 }
 
 #[tokio::test]
+async fn after_a_flush_a_push_and_a_signal_are_found_by_the_next_look_and_wake_from_then_on() {
+    let server = Server::start();
+    let worker = Worker::new(&server).await;
+    let (queues, lists) = (Interest::queues(), Interest::lists());
+    let signals: crate::store::Key = "vm:1:a-signals".into();
+    let list = async || worker.store.list(&signals).await.unwrap();
+    idle(&worker, &queues).await;
+    assert!(list().await.is_empty());
+    worker.store.wait(&lists, Duration::ZERO).await.unwrap();
+    server.run(&["FLUSHALL"]);
+    server.run(&["LPUSH", "queue:q", "one"]);
+    server.run(&["LPUSH", &signals, "TSTP"]);
+    // Nobody tells of them: the slow poll of who waits ends the wait.
+    for interest in [&queues, &lists] {
+        let poll = Duration::from_millis(5);
+        worker.store.wait(interest, poll).await.unwrap();
+    }
+    // The owner is forgotten as well, and registers anew.
+    let renewed = worker
+        .store
+        .renew(&worker.owner, LEASE, Registration::First)
+        .await;
+    assert_eq!(renewed.unwrap().standing, crate::store::Standing::New);
+    assert_eq!(worker.claim(&["q"], 1).await.len(), 1);
+    assert_eq!(list().await, ["TSTP"]);
+
+    idle(&worker, &queues).await;
+    worker.store.wait(&lists, Duration::ZERO).await.unwrap();
+    server.run(&["LPUSH", "queue:q", "two"]);
+    wakes(&worker, &queues).await;
+    server.run(&["LPUSH", &signals, "TERM"]);
+    wakes(&worker, &lists).await;
+    assert_eq!(list().await, ["TSTP", "TERM"]);
+}
+
+#[tokio::test]
 async fn who_waits_asks_nothing() {
     let server = Server::start();
     let worker = Worker::new(&server).await;
