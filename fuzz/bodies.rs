@@ -44,9 +44,7 @@ pub(crate) fn payload(data: &[u8]) {
     if shown.problem().is_none() {
         let args = shown.display_args();
         let is_wrapped = shown.display_class() != shown.class();
-        let given = shown
-            .args()
-            .map(|args| serde_json::from_str::<Vec<&RawValue>>(args));
+        let given = shown.args().map(serde_json::from_str::<Vec<&RawValue>>);
         if let (false, Some(Ok(given))) = (is_wrapped, given) {
             assert_eq!(args.len(), given.len(), "{args:?}");
         }
