@@ -154,7 +154,7 @@ impl Api {
             .map_or_else(Timestamp::from_wall_clock, |clock| clock())
     }
 
-    /// Looks at the whole store for what is not as it should be. See the [module](doctor).
+    /// Looks at the whole store for what is not as it should be. See the [module](mod@doctor).
     ///
     /// # Errors
     /// [`ApiError::Unavailable`], before anything was found.
