@@ -46,6 +46,7 @@ macro_rules! store_conformance {
     };
 }
 
+mod checking;
 mod claims;
 mod holes;
 mod inspecting;

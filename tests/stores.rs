@@ -5,5 +5,7 @@
 
 mod adversary;
 mod conformance;
+mod damage;
+mod hostile;
 mod model;
 mod redis_alone;

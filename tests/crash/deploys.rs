@@ -87,7 +87,7 @@ async fn a_rolling_restart_costs_nothing(site: Site) {
     for (process, at) in stops {
         handed_back_ran_first(&ledger.0, process, at);
     }
-    site.check_integrity();
+    site.check_integrity().await;
 }
 
 /// Between the end of a process and the next start of what it handed back, nothing new begins, but what the others had in

@@ -56,7 +56,7 @@ async fn late_results_of_a_stopped_process_are_refused(site: Site) {
     })
     .await;
     stopped.stop().await;
-    site.check_integrity();
+    site.check_integrity().await;
 }
 
 /// It stops amid its jobs.
@@ -86,7 +86,7 @@ async fn jobs_of_a_stopped_process_run_elsewhere_and_count_once(site: Site) {
     site.until_idle().await;
     assert_eq!(site.ledger().starts()[&8], [stopped.id]);
     stopped.stop().await;
-    site.check_integrity();
+    site.check_integrity().await;
 }
 
 async fn an_hour_between_two_clocks_moves_no_lease_and_no_job(site: Site) {

@@ -97,7 +97,7 @@ async fn mixed_load_with_kills_adds_up(site: Site) {
         "tasks were left over"
     );
     steady.stop().await;
-    site.check_integrity();
+    site.check_integrity().await;
 }
 
 const FAILING_ONCE: u64 = 14;

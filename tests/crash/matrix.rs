@@ -167,7 +167,7 @@ impl Run {
         }
         victim.send(Signal::TERM);
         let status = victim.ended().await;
-        self.site.check_integrity();
+        self.site.check_integrity().await;
         if was_killed(status) {
             self.dead.insert(id);
             return Some(id);
@@ -201,18 +201,18 @@ impl Run {
             }
             assert!(self.next < 1_000_000, "it does not die:\n{}", victim.log());
         };
-        self.note_end(victim, status);
+        self.note_end(victim, status).await;
     }
 
     async fn end_by_itself(&mut self, victim: &mut Process) {
         let status = victim.ended().await;
-        self.note_end(victim, status);
+        self.note_end(victim, status).await;
     }
 
-    fn note_end(&mut self, victim: &Process, status: std::process::ExitStatus) {
+    async fn note_end(&mut self, victim: &Process, status: std::process::ExitStatus) {
         assert!(was_killed(status), "{status}:\n{}", victim.log());
         self.dead.insert(victim.id);
-        self.site.check_integrity();
+        self.site.check_integrity().await;
     }
 
     async fn push_wave(&mut self) {

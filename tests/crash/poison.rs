@@ -85,5 +85,5 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
     for worker in workers {
         worker.stop().await;
     }
-    site.check_integrity();
+    site.check_integrity().await;
 }

@@ -78,7 +78,7 @@ async fn a_stop_ends_at_every_point_and_hands_everything_back(site: Site) {
         0,
         "counted as recovered"
     );
-    site.check_integrity();
+    site.check_integrity().await;
 }
 
 /// Each is stopped amid a job that does not care, by SIGTERM and another SIGTERM.

@@ -182,8 +182,8 @@ impl Site {
         logs
     }
 
-    /// The file is as SQLite wants it to be.
-    pub(crate) fn check_integrity(&self) {
+    /// The file is as SQLite wants it to be, and the doctor finds nothing in the store.
+    pub(crate) async fn check_integrity(&self) {
         if let Some(file) = self.file() {
             let connection = rusqlite::Connection::open(file).unwrap();
             connection.busy_timeout(PATIENCE).unwrap();
@@ -192,6 +192,8 @@ impl Site {
                 .unwrap();
             assert_eq!(verdict, "ok");
         }
+        let report = Api::new(&self.client).doctor().await.unwrap();
+        assert!(report.is_sound(), "{report}");
     }
 }
 

@@ -43,7 +43,7 @@ async fn ran(site: &Site, name: &str, numbers: BTreeSet<u64>) {
     );
     let count = numbers.len() as u64;
     assert_eq!((stats.processed, stats.failed, stats.dead), (count, 0, 0));
-    site.check_integrity();
+    site.check_integrity().await;
     row(&["SQLite".into(), name.into(), count.to_string()]);
 }
 
@@ -94,7 +94,7 @@ async fn writes_that_fail_lose_nothing_once_there_is_room() {
     worker.until_logged("the store is away").await;
     // Others have room.
     site.push([job("Fast", [10])]).await;
-    site.check_integrity();
+    site.check_integrity().await;
     limit(None);
     ran(&site, "disk full", (0..RUNNING).chain([10]).collect()).await;
     worker.stop().await;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use sancho::api::{Acted, ApiError};
 use sancho::store::memory::MemoryStore;
 use sancho::store::{
-    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Due, Fields, Inspect, Interest,
-    Key, Members, Order, Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat, Store,
-    TimedSet, TxResult, Unavailable,
+    Answer, Batch, Census, Claim, ClaimRequest, Claimed, Commit, Defect, Due, Fields, Inspect,
+    Interest, Key, Members, Order, Owner, OwnerInfo, Page, PlaceName, Registration, Renewed, Stat,
+    Store, TimedSet, TxResult, Unavailable,
 };
 use sancho::{Config, PushError, job};
 
@@ -113,6 +113,10 @@ impl Store for Faulty {
     fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()> {
         self.inner.wait(interest, timeout)
     }
+
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool> {
+        self.inner.repair(defect)
+    }
 }
 
 impl Inspect for Faulty {
@@ -166,6 +170,9 @@ impl Inspect for Faulty {
     }
     fn claims<'a>(&'a self, owner: &'a Owner, limit: usize) -> Answer<'a, Vec<Claimed>> {
         self.inner.claims(owner, limit)
+    }
+    fn check(&self) -> Answer<'_, Vec<Defect>> {
+        self.inner.check()
     }
 }
 

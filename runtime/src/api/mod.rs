@@ -37,6 +37,7 @@
 mod change;
 mod deploys;
 mod display;
+pub mod doctor;
 mod entry;
 mod error;
 mod iteration;
@@ -56,6 +57,7 @@ use std::time::Duration;
 
 pub use change::Acted;
 pub use deploys::{Deploys, Mark};
+pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;
 pub use error::ApiError;
 pub use iteration::Iteration;
@@ -150,6 +152,22 @@ impl Api {
         self.clock
             .as_ref()
             .map_or_else(Timestamp::from_wall_clock, |clock| clock())
+    }
+
+    /// Looks at the whole store for what is not as it should be. See the [module](mod@doctor).
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`], before anything was found.
+    pub async fn doctor(&self) -> Result<doctor::Report, ApiError> {
+        doctor(&self.client).await
+    }
+
+    /// Mends what [`Api::doctor`] has named, in one transaction, without losing a payload.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`]; [`ApiError::Unknown`] where an answer was lost: look again to know whether it is mended.
+    pub async fn mend(&self, violation: &doctor::Violation) -> Result<doctor::Mended, ApiError> {
+        mend(&self.client, violation).await
     }
 
     fn store(&self) -> &dyn Store {

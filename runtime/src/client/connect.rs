@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::store::Store;
@@ -55,12 +56,29 @@ impl StoreUrl {
     }
 }
 
+/// As the setting of a store is read.
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        Self::parse(url, "the store")
+    }
+}
+
 impl fmt::Display for StoreUrl {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redis(url) => f.write_str(&without_password(url)),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Sqlite(path) => {
+                // Two slashes are not read as a part of the path.
+                let slashes = if path.as_os_str().as_encoded_bytes().starts_with(b"//") {
+                    "//"
+                } else {
+                    ""
+                };
+                write!(f, "sqlite:{slashes}{}", path.display())
+            }
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -136,6 +154,25 @@ mod tests {
             StoreUrl::parse("redis://h", "x").unwrap(),
             StoreUrl::Redis("redis://h".into())
         );
+    }
+
+    #[test]
+    fn what_is_shown_names_the_same_store() {
+        for url in [
+            "sqlite:a",
+            "sqlite:/a",
+            "sqlite:////a",
+            "sqlite:////",
+            "memory:",
+            "redis://h/1",
+        ] {
+            let store: StoreUrl = url.parse().unwrap();
+            assert_eq!(
+                store.to_string().parse::<StoreUrl>().unwrap(),
+                store,
+                "{url}"
+            );
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::job::active_job;
 use crate::job::panic::Caught;
 use crate::job::payload::Fields;
+use crate::job::{active_job, one_line, short};
 
 /// Is told of every job that is given up: one that has used up its tries, one with `retry = false` that failed, one that
 /// returned [`Outcome::Dead`](crate::Outcome::Dead) or [`Outcome::Discard`](crate::Outcome::Discard), one whose process died
@@ -163,13 +163,13 @@ impl DeathHandlers {
                 Ok(())
             });
             if let Err(panic) = told.await {
-                let (jid, class) = (death.jid(), death.class());
+                let (jid, class) = (short(death.jid()), short(death.class()));
                 tracing::error!(
                     jid,
                     class,
                     ?handler,
                     "a death handler broke down: {}",
-                    panic.message
+                    one_line(panic.message)
                 );
             }
         }

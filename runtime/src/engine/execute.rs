@@ -10,7 +10,9 @@ use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
-use crate::job::{Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp};
+use crate::job::{
+    Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp, one_line, short,
+};
 use crate::store::{ClaimId, Claimed, Tx};
 
 /// What came of an execution.
@@ -68,7 +70,12 @@ async fn run(
     cancelled: CancellationToken,
 ) -> Ending {
     let definition = job.definition;
-    tracing::debug!(jid = %record.jid(), class = job.class(record), queue = &*claimed.queue, "start");
+    tracing::debug!(
+        jid = short(record.jid().as_str()),
+        class = short(job.class(record)),
+        queue = &*claimed.queue,
+        "start"
+    );
     let context = context(engine, claimed, record, &cancelled);
     let mut call = Call::new(
         record.args().clone(),
@@ -126,14 +133,15 @@ fn log(
     ending: &Ending,
     took: Duration,
 ) {
-    let jid = record.map_or("", |record| record.jid().as_str());
-    let class = class.unwrap_or_default();
+    let jid = record.map_or("", |record| short(record.jid().as_str()));
+    let class = class.map_or("", short);
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {
         Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
         Ending::Returned(outcome) => {
-            tracing::info!(jid, class, queue, elapsed_ms, ?outcome, "done");
+            let outcome = one_line(format!("{outcome:?}"));
+            tracing::info!(jid, class, queue, elapsed_ms, %outcome, "done");
         }
         Ending::Failed(failure) => {
             tracing::warn!(
@@ -143,11 +151,15 @@ fn log(
                 elapsed_ms,
                 error_class = failure.class,
                 "fail: {}",
-                failure.message
+                one_line(&failure.message)
             );
         }
         Ending::Unreadable(failure) => {
-            tracing::error!(queue, "what was claimed goes to the dead set: {failure}");
+            tracing::error!(
+                queue,
+                "what was claimed goes to the dead set: {}",
+                one_line(failure)
+            );
         }
         Ending::HandedBack | Ending::Lost => {}
     }

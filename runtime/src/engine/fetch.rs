@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::points::Point;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
-use crate::job::Ending;
+use crate::job::{Ending, one_line};
 use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Source, Tx, TxResult};
 
 /// How long it sleeps at most while it has free slots: a belt for wake-ups that are lost.
@@ -220,6 +220,7 @@ impl Fetch {
                 let wait = match pending.wait {
                     Some(wait) => (wait * 2).min(longest),
                     None => {
+                        let error = one_line(error);
                         tracing::error!(claim = ?pending.claim, %error, "the store could not take a result, it keeps its slot and is tried again: {error}");
                         first
                     }

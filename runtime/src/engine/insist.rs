@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::job::one_line;
 use crate::store::{Answer, Batch, Commit, Lane, Store, Tx, TxResult, Unavailable};
 
 /// The waits between two attempts: doubled from the first to the last, each with jitter.
@@ -19,6 +20,7 @@ impl Away {
         let mut since = self.since();
         if since.is_none() {
             *since = Some(Instant::now());
+            let error = one_line(error);
             tracing::error!(%error, "the store is away, trying on: {error}");
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::insist::CommitLane;
 use super::{Engine, metrics};
 use crate::job::payload::{Record, Wire};
+use crate::job::{one_line, short};
 use crate::store::{Effect, Guard, Interest, Key, Members, Tx, TxResult, keys};
 use description::{Description, identity};
 
@@ -173,6 +174,7 @@ impl Presence {
         if let Some(error) = self.commit(Tx::always(effects)).await {
             self.engine.metrics.put_back(counts);
             if !self.failing {
+                let error = one_line(error);
                 tracing::error!(%error, "the store could not take what this process tells of itself, it is tried again: {error}");
             }
             self.failing = true;
@@ -214,7 +216,8 @@ impl Presence {
                 b"TTIN" => handle.dump(),
                 other => {
                     let order = String::from_utf8_lossy(other);
-                    tracing::warn!(%order, "this process was told {order:?}, which it does not know");
+                    let order = one_line(order);
+                    tracing::warn!(%order, "this process was told {order}, which it does not know");
                 }
             }
         }
@@ -248,10 +251,11 @@ impl Presence {
                 && self.older.insert(identity.clone())
             {
                 let wire = self.engine.config.wire;
+                let (named, version) = (one_line(&identity), one_line(version));
                 tracing::warn!(
-                    identity,
-                    version,
-                    "the process {identity} is Sidekiq {version}, which does not read all that is written for {wire:?}: set `sidekiq_wire` to its version"
+                    identity = %named,
+                    %version,
+                    "the process {named} is Sidekiq {version}, which does not read all that is written for {wire:?}: set `sidekiq_wire` to its version"
                 );
             }
         }
@@ -295,12 +299,14 @@ pub(super) async fn answer_dumps(engine: Arc<Engine>, left: CancellationToken) {
             let (class, jid) = record
                 .as_ref()
                 .map_or(("", ""), |record| (record.class(), record.jid().as_str()));
+            let (class, jid) = (short(class), short(jid));
             tracing::info!(
                 class,
                 jid,
                 queue,
                 seconds,
-                "running {class} for {seconds:.3} s"
+                "running {} for {seconds:.3} s",
+                one_line(class)
             );
         }
     }

@@ -10,8 +10,8 @@ use super::Engine;
 use super::config::EngineConfig;
 use super::insist::CommitLane;
 use super::points::Point;
-use crate::job::Timestamp;
 use crate::job::payload::{Edit, Fields, splice};
+use crate::job::{Timestamp, one_line};
 use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
 
 /// How many entries are read and moved at once.
@@ -107,6 +107,7 @@ impl Promote {
         if let Some(error) = error
             && !self.failing
         {
+            let error = one_line(error);
             tracing::error!(%error, "the store could not move due jobs, they stay and are tried again: {error}");
         }
         self.failing = error.is_some();

@@ -12,8 +12,8 @@ use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
 use super::points::Point;
 use super::session::Claims;
-use crate::job::Ending;
 use crate::job::payload::Record;
+use crate::job::{Ending, one_line};
 use crate::store::{ClaimId, Claimed, Owner, Tx, TxResult};
 
 /// How many claims are taken over in one round trip: a bound for the size of its answer.
@@ -92,7 +92,7 @@ impl Recover {
             for (claim, claimed) in bite.iter().rev() {
                 let Settlement { tx, death } = self.settle(claim, claimed);
                 if let Some(dying) = &death {
-                    tracing::error!("gave up a job that nobody worked on: {dying}");
+                    tracing::error!("gave up a job that nobody worked on: {}", one_line(dying));
                 }
                 match death {
                     Some(dying) if !self.engine.death_handlers.is_empty() => {
@@ -170,6 +170,7 @@ impl Recover {
             .await;
         for result in &results {
             if let TxResult::Failed { error } = result {
+                let error = one_line(error);
                 tracing::error!(%error, "the store could not take a recovered job back, it is tried again: {error}");
             }
         }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 use crate::job::Timestamp;
 
+mod defect;
 pub mod histogram;
 pub mod keys;
 pub mod memory;
@@ -29,6 +30,7 @@ pub mod sqlite;
 pub mod tx;
 mod wake;
 
+pub use defect::{Defect, DefectKind, MAX_DEFECTS};
 pub use tx::{
     Batch, ClaimId, Effect, End, Guard, Key, Lane, Members, Owner, Place, Stat, TimedSet, Token, Tx,
 };
@@ -102,6 +104,13 @@ pub trait Store: Inspect {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped: what happened is found by the next wait.
     fn wait<'a>(&'a self, interest: &'a Interest, timeout: Duration) -> Answer<'a, ()>;
+
+    /// Mends what [`Inspect::check`] named, in one transaction; `false` where it is not so any more, or where nothing can be
+    /// done ([`DefectKind::mending`]). A payload is moved at most, never dropped.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came: it may be asked again.
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool>;
 
     /// A commit, then a claim. A store may do both in one trip; this makes two.
     ///
@@ -220,6 +229,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Unavailable`] where no answer came.
     fn claims<'a>(&'a self, owner: &'a Owner, limit: usize) -> Answer<'a, Vec<Claimed>>;
+
+    /// What is wrong with the way in which things are kept, at most about [`MAX_DEFECTS`] of it, in the order in which it was found.
+    /// Goes through everything that the store holds, in steps; what others change meanwhile is never taken for a defect.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no answer came.
+    fn check(&self) -> Answer<'_, Vec<Defect>>;
 }
 
 /// What a batch came to.
@@ -434,6 +450,8 @@ pub struct OwnerInfo {
     pub owner: Owner,
     /// How much of its lease is left; zero when it ran out.
     pub left: Duration,
+    /// How long ago it ran out, as far as that is known; zero while it runs.
+    pub overdue: Duration,
     /// How many claims it holds.
     pub held: u64,
 }

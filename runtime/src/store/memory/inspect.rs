@@ -6,8 +6,8 @@ use super::owners::claimed;
 use super::{MemoryStore, answer};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
-    Page, PlaceName, QueueInfo, Stat, TimedSet,
+    Answer, Census, Claimed, Defect, DefectKind, Due, Entry, Fields, Inspect, Key, MAX_DEFECTS,
+    Members, Order, Owner, OwnerInfo, Page, PlaceName, QueueInfo, Stat, TimedSet,
 };
 
 impl Inspect for MemoryStore {
@@ -184,6 +184,7 @@ impl Inspect for MemoryStore {
             let info = |(owner, registered): (&Owner, &super::Registered)| OwnerInfo {
                 owner: owner.clone(),
                 left: registered.deadline.since(now),
+                overdue: now.since(registered.deadline),
                 held: registered.claims.len() as u64,
             };
             let mut owners: Vec<_> = data.owners.iter().map(info).collect();
@@ -199,6 +200,28 @@ impl Inspect for MemoryStore {
                 .get(owner)
                 .map(|owner| owner.claims.iter().take(limit).map(claimed).collect())
                 .unwrap_or_default()
+        })
+    }
+
+    fn check(&self) -> Answer<'_, Vec<Defect>> {
+        answer(move || {
+            let data = self.data();
+            let is_listed = |name: &str| {
+                let queues = data.members.get(&Members::Queues);
+                queues.is_some_and(|queues| queues.contains(name))
+            };
+            let mut unlisted: Vec<_> = data
+                .queues
+                .iter()
+                .filter(|(name, jobs)| !jobs.is_empty() && !is_listed(name))
+                .map(|(name, jobs)| {
+                    let found = format!("it holds {} jobs", jobs.len());
+                    Defect::new(DefectKind::UnlistedQueue, name.as_bytes().to_vec(), found)
+                })
+                .collect();
+            unlisted.sort_by(|a, b| a.subject.cmp(&b.subject));
+            unlisted.truncate(MAX_DEFECTS);
+            unlisted
         })
     }
 }

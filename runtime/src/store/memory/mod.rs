@@ -17,8 +17,8 @@ use bytes::Bytes;
 
 use super::wake::Wake;
 use super::{
-    Answer, Batch, Claim, ClaimRequest, Commit, Interest, Lane, Members, Owner, Registration,
-    Renewed, Stat, Store, TestClock, TimedSet, Token, TxResult, Unavailable,
+    Answer, Batch, Claim, ClaimRequest, Commit, Defect, DefectKind, Interest, Lane, Members, Owner,
+    Registration, Renewed, Stat, Store, TestClock, TimedSet, Token, TxResult, Unavailable,
 };
 use crate::job::Timestamp;
 use notes::Notes;
@@ -146,6 +146,23 @@ impl Store for MemoryStore {
         Box::pin(async move {
             self.0.wake.wait(interest, timeout).await;
             Ok(())
+        })
+    }
+
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool> {
+        answer(move || {
+            let DefectKind::UnlistedQueue = defect.kind else {
+                return false;
+            };
+            let name = String::from_utf8_lossy(&defect.subject).into_owned();
+            let mut data = self.data();
+            let holds_jobs = data.queues.get(&*name).is_some_and(|jobs| !jobs.is_empty());
+            holds_jobs
+                && data
+                    .members
+                    .entry(Members::Queues)
+                    .or_default()
+                    .insert(name)
         })
     }
 }

@@ -186,6 +186,11 @@ fn split(text: &[u8]) -> Option<(u32, usize)> {
     ))
 }
 
+/// Whether a script says yes.
+pub(super) fn yes(frame: Resp3Frame) -> Decoded<bool> {
+    integer(Some(frame)).map(|answer| answer != 0)
+}
+
 fn list(frame: Option<Resp3Frame>) -> Decoded<std::vec::IntoIter<Resp3Frame>> {
     match frame {
         Some(Resp3Frame::Array { data, .. }) => Ok(data.into_iter()),

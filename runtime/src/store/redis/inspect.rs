@@ -13,16 +13,17 @@ use fred::types::sorted_sets::ZSort;
 use fred::types::{CustomCommand, FromValue, Value};
 
 use super::encode::Encoded;
+use super::keys::literally;
 use super::scripts::Script;
 use super::{RedisStore, connect, decode};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
-    Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
+    Answer, Census, Claimed, Defect, Due, Entry, Fields, Inspect, Key, Members, Order, Owner,
+    OwnerInfo, Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
 };
 
 impl RedisStore {
-    async fn look<T>(
+    pub(super) async fn look<T>(
         &self,
         look: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Unavailable> {
@@ -31,7 +32,10 @@ impl RedisStore {
     }
 
     /// The answers to several reads of one round trip. What stands in a key of another type is nothing.
-    async fn answers(&self, pipeline: &Pipeline<Client>) -> Result<Vec<Value>, Unavailable> {
+    pub(super) async fn answers(
+        &self,
+        pipeline: &Pipeline<Client>,
+    ) -> Result<Vec<Value>, Unavailable> {
         self.ready()?;
         let answers: Vec<Result<Value, Error>> = pipeline.try_all().await;
         let lenient = |answer: Result<Value, Error>| match answer {
@@ -41,7 +45,10 @@ impl RedisStore {
         answers.into_iter().map(lenient).collect()
     }
 
-    fn read<T: FromValue>(&self, answer: Option<Value>) -> Result<Option<T>, Unavailable> {
+    pub(super) fn read<T: FromValue>(
+        &self,
+        answer: Option<Value>,
+    ) -> Result<Option<T>, Unavailable> {
         answer
             .unwrap_or(Value::Null)
             .convert()
@@ -96,7 +103,7 @@ impl RedisStore {
         pipeline.custom(command, args).await
     }
 
-    async fn now(&self) -> Result<Timestamp, Unavailable> {
+    pub(super) async fn now(&self) -> Result<Timestamp, Unavailable> {
         if let Some(clock) = &self.clock {
             return Ok(clock());
         }
@@ -382,6 +389,7 @@ impl Inspect for RedisStore {
                 owners.push(OwnerInfo {
                     owner: Owner::from_text(&owner),
                     left: decode::left(deadline, now),
+                    overdue: now.since(Timestamp::from_score(deadline / 1e6)),
                     held: fields - u64::from(registered && fields > 0),
                 });
             }
@@ -406,14 +414,14 @@ impl Inspect for RedisStore {
             let tokens: Vec<String> = tokens.iter().map(u64::to_string).collect();
             let values: Vec<Option<Bytes>> =
                 self.look(self.client.hmget(key, tokens.clone())).await?;
-            // One that ended between the two reads has no value.
-            tokens
-                .iter()
-                .zip(values)
-                .filter_map(|(token, value)| Some(decode::held(token, &value?)))
-                .collect::<Result<_, _>>()
-                .map_err(|odd| self.unexpected(odd))
+            // One that ended between the two reads has no value; one that cannot be read is named by a check.
+            let held = |(token, value): (&String, Option<Bytes>)| decode::held(token, &value?).ok();
+            Ok(tokens.iter().zip(values).filter_map(held).collect())
         })
+    }
+
+    fn check(&self) -> Answer<'_, Vec<Defect>> {
+        Box::pin(self.check_keys())
     }
 }
 
@@ -429,15 +437,7 @@ fn containing(text: &str) -> String {
     if text.is_empty() {
         return "*".into();
     }
-    let mut pattern = String::from("*");
-    for part in text.chars() {
-        if matches!(part, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
-            pattern.push('\\');
-        }
-        pattern.push(part);
-    }
-    pattern.push('*');
-    pattern
+    format!("*{}*", literally(text))
 }
 
 fn signed(n: u64) -> i64 {

@@ -52,6 +52,16 @@ impl Keys {
         self.key(&["sancho:receipt:", lane.as_str()])
     }
 
+    /// A key that goes on with any bytes.
+    pub(super) fn joined(&self, begin: &[u8], rest: &[u8]) -> Bytes {
+        [self.0.as_bytes(), begin, rest].concat().into()
+    }
+
+    /// A pattern for all keys with the prefix.
+    pub(super) fn pattern(&self) -> String {
+        format!("{}*", literally(&self.0))
+    }
+
     /// The key without its prefix.
     pub(super) fn bare<'a>(&self, key: &'a [u8]) -> &'a [u8] {
         key.strip_prefix(self.0.as_bytes()).unwrap_or(key)
@@ -62,6 +72,18 @@ impl Keys {
         parts.iter().for_each(|part| key.push_str(part));
         key.into()
     }
+}
+
+/// A pattern for exactly this text.
+pub(super) fn literally(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for part in text.chars() {
+        if matches!(part, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(part);
+    }
+    pattern
 }
 
 /// The UTC day of counters.

@@ -4,6 +4,7 @@
 //! (`CLIENT TRACKING`): a key that was read is named to it once when it changes, whoever changes it. So a claim that finds
 //! nothing is the wake-up for the next push, and an idle process sends nothing.
 
+mod check;
 mod connect;
 mod decode;
 mod encode;
@@ -29,10 +30,11 @@ use fred::types::{Resp3Frame, Value};
 
 use super::wake::Wake;
 use super::{
-    Answer, Batch, Claim, ClaimRequest, Commit, Interest, MAX_CLAIM, MAX_EXPIRED, Members, Owner,
-    Registration, Renewed, Store, TestClock, Unavailable,
+    Answer, Batch, Claim, ClaimRequest, Commit, Defect, Interest, MAX_CLAIM, MAX_EXPIRED, Members,
+    Owner, Registration, Renewed, Store, TestClock, Unavailable,
 };
 use crate::job::Timestamp;
+use check::Then;
 pub use connect::{ConnectError, RedisOptions};
 use decode::Unexpected;
 use encode::Encoded;
@@ -215,6 +217,10 @@ impl Store for RedisStore {
             self.wake.wait(interest, timeout).await;
             Ok(())
         })
+    }
+
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool> {
+        Box::pin(async move { self.examine(defect, Then::Mend).await })
     }
 
     fn turn<'a>(

@@ -38,6 +38,15 @@ const TAKE_OVER: &str = concat!(
 
 const PUSH: &str = concat!(include_str!("lua/common.lua"), include_str!("lua/push.lua"));
 const LOOK: &str = include_str!("lua/look.lua");
+const EXAMINE: &str = concat!(
+    include_str!("lua/common.lua"),
+    include_str!("lua/readable.lua"),
+    include_str!("lua/examine.lua")
+);
+const UNREADABLE: &str = concat!(
+    include_str!("lua/readable.lua"),
+    include_str!("lua/unreadable.lua")
+);
 
 /// A script.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +62,11 @@ pub(super) enum Script {
     TakeOver,
     Look,
     Push,
+    Examine,
+    Unreadable,
 }
 
-const ALL: [(Script, &str); 7] = [
+const ALL: [(Script, &str); 9] = [
     (Script::Commit, COMMIT),
     (Script::Claim, CLAIM),
     (Script::Turn, TURN),
@@ -63,6 +74,8 @@ const ALL: [(Script, &str); 7] = [
     (Script::TakeOver, TAKE_OVER),
     (Script::Look, LOOK),
     (Script::Push, PUSH),
+    (Script::Examine, EXAMINE),
+    (Script::Unreadable, UNREADABLE),
 ];
 
 /// The scripts as the server knows them.

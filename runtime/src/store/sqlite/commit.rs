@@ -321,7 +321,12 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect, now: Timestamp) -> rusqlite::
     }
 }
 
-fn put(tables: &mut Tables<'_>, payload: &[u8], name: &Arc<str>, end: End) -> rusqlite::Result<()> {
+pub(super) fn put(
+    tables: &mut Tables<'_>,
+    payload: &[u8],
+    name: &Arc<str>,
+    end: End,
+) -> rusqlite::Result<()> {
     let queue = tables.queue(name)?;
     if tables.known.joined.insert(queue) {
         join(tables, Members::Queues, name)?;

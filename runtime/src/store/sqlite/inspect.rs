@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::check::check;
 use super::claim::claimed;
 use super::commit::{members, number, place};
 use super::{SqliteStore, name, notes};
 use crate::job::Timestamp;
 use crate::store::{
-    Answer, Census, Claimed, Due, Entry, Fields, Inspect, Key, Members, Order, Owner, OwnerInfo,
-    Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
+    Answer, Census, Claimed, Defect, Due, Entry, Fields, Inspect, Key, Members, Order, Owner,
+    OwnerInfo, Page, PlaceName, QueueInfo, Stat, TimedSet, Unavailable,
 };
 
 impl SqliteStore {
@@ -170,13 +171,16 @@ impl Inspect for SqliteStore {
         let now = self.time.lease();
         self.look(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT name, iif(boot = ?1, deadline - ?2, 0), (SELECT count(*) FROM claim WHERE owner = owner.id)
+                "SELECT name, iif(boot = ?1, deadline - ?2, -?2), (SELECT count(*) FROM claim WHERE owner = owner.id)
                  FROM owner ORDER BY name",
             )?;
             let rows = select.query_map(params![&*now.boot, now.micros], |row| {
+                let left: i64 = row.get(1)?;
                 Ok(OwnerInfo {
                     owner: Owner::from_text(&row.get::<_, String>(0)?),
-                    left: Duration::from_micros(unsigned(row.get(1)?)),
+                    left: Duration::from_micros(unsigned(left)),
+                    // Of another boot it is known that it ran out before this one began.
+                    overdue: Duration::from_micros(unsigned(left.saturating_neg())),
                     held: unsigned(row.get(2)?),
                 })
             })?;
@@ -193,6 +197,10 @@ impl Inspect for SqliteStore {
             )?;
             select.query_map(params![owner.as_str(), number(limit as u64)], claimed)?.collect()
         })
+    }
+
+    fn check(&self) -> Answer<'_, Vec<Defect>> {
+        self.look(check)
     }
 }
 

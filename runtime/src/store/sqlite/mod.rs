@@ -3,6 +3,7 @@
 //! One thread owns the connection that writes ([`writer`]); what waits for it is committed together. Looks go through a connection of
 //! their own. Other processes are noticed by watching the write-ahead log ([`watch`]).
 
+mod check;
 mod claim;
 mod commit;
 mod file;
@@ -26,8 +27,8 @@ use rusqlite::Connection;
 
 use super::wake::Wake;
 use super::{
-    Answer, Batch, Claim, ClaimRequest, Commit, Interest, Owner, Registration, Renewed, Store,
-    TestClock, Unavailable,
+    Answer, Batch, Claim, ClaimRequest, Commit, Defect, Interest, Owner, Registration, Renewed,
+    Store, TestClock, Unavailable,
 };
 use commit::Doomed;
 pub use open::OpenError;
@@ -180,6 +181,11 @@ impl Store for SqliteStore {
             self.wake.wait(interest, timeout).await;
             Ok(())
         })
+    }
+
+    fn repair<'a>(&'a self, defect: &'a Defect) -> Answer<'a, bool> {
+        let (defect, now) = (defect.clone(), self.time.now());
+        Box::pin(self.write(move |tables| check::repair(tables, &defect, now)))
     }
 
     fn turn<'a>(
