@@ -186,8 +186,10 @@ fn report(
             }
         }
     }
-    let mut machine = report::Section::default();
-    machine.text = format!("| | |\n| --- | --- |\n| profile, rounds | {profile:?}, {rounds} |\n");
+    let mut machine = report::Section {
+        text: format!("| | |\n| --- | --- |\n| profile, rounds | {profile:?}, {rounds} |\n"),
+        ..Default::default()
+    };
     for (name, value) in Machine::look().lines {
         machine.text += &format!("| {name} | {value} |\n");
     }

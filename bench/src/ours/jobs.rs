@@ -45,7 +45,7 @@ pub(super) async fn pick_up(pushed_ns: u64, text: String) {
     ended();
 }
 
-/// The same, and then waits as [`wait_10ms`] does.
+/// The same, and then waits as `wait_10ms` does.
 #[job]
 pub(super) async fn pick_up_wait(pushed_ns: u64, text: String) {
     note(now_ns().saturating_sub(pushed_ns));

@@ -22,7 +22,15 @@ pub(crate) fn measure(jobs: u64, concurrency: usize) -> Result<Section> {
     let target = Path::new("target/profile");
     say("builds the worker with line tables");
     let built = Command::new("cargo")
-        .args(["build", "--release", "-p", "sancho-bench", "--bin", "sancho-bench", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "sancho-bench",
+            "--bin",
+            "sancho-bench",
+            "--target-dir",
+        ])
         .arg(target)
         .args(["--config", "profile.release.debug=\"line-tables-only\""])
         .status()?;
@@ -42,7 +50,13 @@ pub(crate) fn measure(jobs: u64, concurrency: usize) -> Result<Section> {
     command.args(["--tool=callgrind", "--dump-line=yes"]);
     command.arg(format!("--callgrind-out-file={}", counted.display()));
     command.arg(target.join("release/sancho-bench"));
-    command.args(["work", &redis.url(), "no_op", &concurrency.to_string(), &jobs.to_string()]);
+    command.args([
+        "work",
+        &redis.url(),
+        "no_op",
+        &concurrency.to_string(),
+        &jobs.to_string(),
+    ]);
     command.stdout(Stdio::piped());
     say("drains under callgrind");
     let worker = Process::start("valgrind", command)
@@ -75,9 +89,17 @@ fn section(calls: &Calls, jobs: u64, concurrency: usize) -> Section {
     section.table(&table);
     let mut files: Vec<_> = calls.by_file().into_iter().collect();
     files.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut table = Table::new(["the most expensive files, by themselves", "instructions a job", "share"]);
+    let mut table = Table::new([
+        "the most expensive files, by themselves",
+        "instructions a job",
+        "share",
+    ]);
     for (file, cost) in files.into_iter().take(FILES) {
-        table.row(vec![format!("`{}`", parts::shorten(&file)), each(cost), share(cost)]);
+        table.row(vec![
+            format!("`{}`", parts::shorten(&file)),
+            each(cost),
+            share(cost),
+        ]);
     }
     section.table(&table);
     let bars = Bars {

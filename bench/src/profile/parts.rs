@@ -131,7 +131,11 @@ fn part(place: &Place) -> Option<Part> {
     let by_path = |path: &str| PATHS.iter().find(|(part, _)| path.contains(part));
     by_path(&place.file)
         .or_else(|| by_path(&place.function_file))
-        .or_else(|| FUNCTIONS.iter().find(|(part, _)| place.function.contains(part)))
+        .or_else(|| {
+            FUNCTIONS
+                .iter()
+                .find(|(part, _)| place.function.contains(part))
+        })
         .map(|(_, part)| *part)
 }
 
@@ -139,7 +143,10 @@ fn part(place: &Place) -> Option<Part> {
 pub(super) fn shorten(path: &str) -> String {
     for mark in ["/registry/src/", "/rustc/", "/library/"] {
         if let Some((_, rest)) = path.split_once(mark) {
-            return rest.split_once('/').map_or(rest, |(_, rest)| rest).to_owned();
+            return rest
+                .split_once('/')
+                .map_or(rest, |(_, rest)| rest)
+                .to_owned();
         }
     }
     for mark in ["runtime/src/", "bench/src/"] {
