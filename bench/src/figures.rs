@@ -90,6 +90,11 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A count, with separators.
+pub(crate) fn count(value: impl TryInto<u64>) -> String {
+    separated(value.try_into().unwrap_or(u64::MAX) as f64)
+}
+
 fn separated(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();

@@ -4,10 +4,10 @@ mod callgrind;
 mod parts;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Section, Table};
 use crate::rig::{Folder, Process, Redis, System};
 use crate::setting::{Profile, Setting, say};
@@ -57,9 +57,8 @@ pub(crate) fn measure(jobs: u64, concurrency: usize) -> Result<Section> {
         &concurrency.to_string(),
         &jobs.to_string(),
     ]);
-    command.stdout(Stdio::piped());
     say("drains under callgrind");
-    let worker = Process::start("valgrind", command)
+    let worker = Process::start("valgrind", &command)
         .map_err(|error| format!("{error} (Debian: apt-get install valgrind)"))?;
     worker.line("last")?;
     worker.stop();
@@ -75,7 +74,7 @@ fn section(calls: &Calls, jobs: u64, concurrency: usize) -> Section {
     let mut section = Section::default();
     section.line(&format!(
         "No-op jobs at concurrency {concurrency}, {} of them: {} instructions a job, the start and the stop of the process included.",
-        number(jobs as f64),
+        count(jobs),
         each(total)
     ));
     let mut table = Table::new(["part", "instructions a job", "share"]);

@@ -34,9 +34,10 @@ pub(crate) struct Line {
 }
 
 impl Process {
-    pub(crate) fn start(name: &str, mut command: Command) -> Result<Self> {
+    pub(crate) fn start(name: &str, command: &Command) -> Result<Self> {
         let folder = Folder::new()?;
-        command.stdin(Stdio::null());
+        let mut command = bound(command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(fs::File::create(folder.file("stderr"))?);
         let mut child = command
             .spawn()
@@ -164,6 +165,19 @@ impl Process {
         let tail = lines[lines.len().saturating_sub(5)..].join("\n");
         format!("{} {what}\n{tail}", self.name).into()
     }
+}
+
+/// The same command, but killed by the kernel when this process ends in a way that drops nothing.
+fn bound(command: &Command) -> Command {
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "KILL", "--"]);
+    bound.arg(command.get_program()).args(command.get_args());
+    bound.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| value.map(|value| (name, value))),
+    );
+    bound
 }
 
 impl Drop for Process {

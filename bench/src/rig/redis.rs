@@ -1,7 +1,7 @@
 //! A private Redis.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{Process, Resp, pause};
@@ -38,8 +38,7 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no", "--maxclients", "4000"]);
-        command.stdout(Stdio::null());
-        let server = Process::start("redis-server", command).map_err(|error| {
+        let server = Process::start("redis-server", &command).map_err(|error| {
             format!("{error}; install it (Debian: apt-get install redis-server)")
         })?;
         let patience = Instant::now() + Duration::from_secs(10);

@@ -5,7 +5,7 @@
 //! has ended (or before the first push) and `last` after the last one; a worker then prints `took` and what its jobs noted.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::Process;
 use crate::Result;
@@ -156,11 +156,11 @@ impl Installed {
             let mut command = Command::new("sidekiq");
             command.args(["-c", &concurrency, "-r"]).arg(&self.program);
             command.env("PEER", args.join(" "));
-            return self.start(command);
+            return self.start(&command);
         }
         let mut command = self.command();
         command.args(args).args(more);
-        self.start(command)
+        self.start(&command)
     }
 
     pub(crate) fn push(&self, push: &Push<'_>) -> Result<Process> {
@@ -174,7 +174,7 @@ impl Installed {
             _ => self.command(),
         };
         command.args(["push", push.url, push.job, push.how, &jobs, &number]);
-        self.start(command)
+        self.start(&command)
     }
 
     fn command(&self) -> Command {
@@ -194,8 +194,7 @@ impl Installed {
         }
     }
 
-    fn start(&self, mut command: Command) -> Result<Process> {
-        command.stdout(Stdio::piped());
+    fn start(&self, command: &Command) -> Result<Process> {
         Process::start(self.system.name(), command)
     }
 }

@@ -1,10 +1,10 @@
 //! How many allocations does a job cost?
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Section, Table};
 use crate::rig::{Process, Redis};
 use crate::setting::{Setting, say};
@@ -42,8 +42,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
         let redis = Redis::start()?;
         let mut command = Command::new(&program);
         command.args([redis.url(), concurrency.to_string(), jobs.to_string()]);
-        command.stdout(Stdio::piped());
-        let process = Process::start("allocations", command)?;
+        let process = Process::start("allocations", &command)?;
         let mut counted = [0.0; 3];
         for (name, value) in COUNTED.iter().zip(&mut counted) {
             let total = process.numbers(name)?.first().copied().unwrap_or(0);
@@ -60,7 +59,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
     ]);
     let mut bars = Vec::new();
     for (concurrency, counted) in all {
-        let mut row = vec![number(concurrency as f64)];
+        let mut row = vec![count(concurrency)];
         row.extend(counted.map(number));
         table.row(row);
         let sample: Sample = std::iter::once(counted[0]).collect();

@@ -1,7 +1,7 @@
 //! Does a long queue slow a worker down, or cost it memory?
 
 use crate::Result;
-use crate::figures::{Sample, megabytes, number};
+use crate::figures::{Sample, megabytes, number, count};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Redis, System, Work};
 use crate::setting::{Drained, Profile, Setting, say};
@@ -30,7 +30,7 @@ struct Depth {
 pub(crate) fn measure(setting: &Setting) -> Result<Section> {
     let mut depths = Vec::new();
     for waiting in DEPTHS {
-        say(&format!("depth: fills {}", number(waiting as f64)));
+        say(&format!("depth: fills {}", count(waiting)));
         let mut redis = Redis::start()?;
         setting.fill(&redis.url(), System::Sancho, "no_op", setting.jobs(waiting))?;
         let redis_memory = megabytes(redis.usage()?.memory);
@@ -49,36 +49,36 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
             let drained = one(setting, &depth.redis, jobs)?;
             depth.rate.add(drained.rate());
             depth.worker_memory.add(drained.memory);
-            setting.fill(&depth.redis.url(), System::Sancho, "no_op", jobs)?;
+            depth.refill(setting)?;
         }
     }
-    let rounds = if setting.profile == Profile::Full {
-        setting.rounds
-    } else {
-        1
+    let rounds = match setting.profile {
+        Profile::Full => setting.rounds,
+        Profile::Quick | Profile::Standard => 1,
     };
-    let mut whole = Sample::default();
-    let mut whole_memory = 0.0_f64;
+    let (mut whole, mut whole_memory) = (Sample::default(), 0.0_f64);
     for round in 0..rounds {
         say(&format!("depth: drains all, round {}", round + 1));
-        if let Some(deep) = depths.last() {
+        if let Some(deep) = depths.last_mut() {
+            deep.refill(setting)?;
             let drained = one(setting, &deep.redis, setting.jobs(deep.waiting))?;
             whole.add(drained.rate());
             whole_memory = whole_memory.max(drained.memory);
-            if round + 1 < rounds {
-                setting.fill(
-                    &deep.redis.url(),
-                    System::Sancho,
-                    "no_op",
-                    setting.jobs(deep.waiting),
-                )?;
-            }
         }
     }
     Ok(section(&depths, &whole, whole_memory))
 }
 
-/// What a worker has claimed ahead when it has run its jobs, it hands back when it is asked to end.
+impl Depth {
+    /// Pushes as many as are missing: a worker goes on until it is asked to end.
+    fn refill(&mut self, setting: &Setting) -> Result<()> {
+        let waiting: u64 = self.redis.call(&["LLEN", "queue:default"])?.parse()?;
+        let missing = setting.jobs(self.waiting).saturating_sub(waiting);
+        setting.fill(&self.redis.url(), System::Sancho, "no_op", missing)?;
+        Ok(())
+    }
+}
+
 fn one(setting: &Setting, redis: &Redis, jobs: u64) -> Result<Drained> {
     let url = redis.url();
     let work = Work {
@@ -98,7 +98,7 @@ fn section(depths: &[Depth], whole: &Sample, whole_memory: f64) -> Section {
     let mut table = Table::new(["waiting", "jobs/s", "worker's peak MB", "Redis's MB"]);
     for depth in depths {
         table.row(vec![
-            number(depth.waiting as f64),
+            count(depth.waiting),
             depth.rate.show(),
             depth.worker_memory.show(),
             number(depth.redis_memory),
@@ -118,7 +118,7 @@ fn section(depths: &[Depth], whole: &Sample, whole_memory: f64) -> Section {
             .iter()
             .map(|depth| {
                 (
-                    format!("sancho, {} waiting", number(depth.waiting as f64)),
+                    format!("sancho, {} waiting", count(depth.waiting)),
                     depth.rate.clone(),
                 )
             })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limit;
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Goal, Lines, Section, Table};
 use crate::rig::{Installed, System};
 use crate::setting::{Drained, Profile, Setting, say};
@@ -122,7 +122,7 @@ impl Who {
             .find(|(concurrency, ..)| *concurrency == self.concurrency)
             .map_or(0, |(_, _, long)| *long);
         match self.long {
-            true => format!("sancho, {} jobs", number(jobs as f64)),
+            true => format!("sancho, {} jobs", count(jobs)),
             false => self.system.name().to_owned(),
         }
     }
@@ -132,8 +132,9 @@ fn section(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Sect
     let mut section = Section::default();
     for (concurrency, jobs, _) in STEPS {
         section.line(&format!(
-            "Concurrency {concurrency}, {} jobs:",
-            number(jobs as f64)
+            "Concurrency {}, {} jobs:",
+            count(concurrency),
+            count(jobs)
         ));
         let mut table = Table::new([
             "",
@@ -189,7 +190,7 @@ fn plots(section: &mut Section, all: &BTreeMap<Who, Figures>, limits: &BTreeMap<
         unit: "µs, on a logarithmic scale; lower is better".into(),
         axis: "jobs at once".into(),
         settings: STEPS
-            .map(|(concurrency, ..)| concurrency.to_string())
+            .map(|(concurrency, ..)| count(concurrency))
             .to_vec(),
         lines: System::ALL
             .into_iter()
@@ -257,7 +258,7 @@ fn goals(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Vec<Go
     }
     for (concurrency, goal) in CPU {
         if let Some(long) = of(System::Sancho, true, concurrency) {
-            let what = format!("CPU a job, worker and Redis, concurrency {concurrency}");
+            let what = format!("CPU a job, worker and Redis, concurrency {}", count(concurrency));
             goals.push(Goal::at_most(&what, long.cpu.median(), goal, " µs"));
         }
     }

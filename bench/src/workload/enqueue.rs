@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limit;
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Installed, Push, Redis, System};
 use crate::setting::{Setting, rate, say};
@@ -99,7 +99,7 @@ fn one(
 fn section(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Section {
     let mut section = Section::default();
     for (step, (how, callers, jobs, long)) in STEPS.into_iter().enumerate() {
-        let jobs = number(jobs as f64);
+        let jobs = count(jobs);
         section.line(&match (how, callers) {
             ("bulk", _) => format!("In bulk, {jobs} jobs (rusty-sidekiq has no bulk):"),
             (_, 1) => format!("One caller, one at a time, {jobs} jobs:"),
@@ -117,7 +117,7 @@ fn section(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Sect
         ]);
         for (who, figures) in all.iter().filter(|(who, _)| who.step == step) {
             let name = match who.long {
-                true => format!("sancho, {} jobs", number(long as f64)),
+                true => format!("sancho, {} jobs", count(long)),
                 false => who.system.name().to_owned(),
             };
             table.row(vec![

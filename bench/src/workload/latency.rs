@@ -1,10 +1,10 @@
 //! How long does a job wait from its push to its first line in another process, if that is idle, and if it is half busy?
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, Spread, number};
+use crate::figures::{Sample, Spread, number, count};
 use crate::report::{Goal, Lines, Section, Table};
 use crate::rig::{Installed, Process, Push, Redis, Resp, System, Work, now_ns, pause_until};
 use crate::setting::{Setting, pushed, say};
@@ -104,8 +104,7 @@ fn bare(jobs: u64, every: u64) -> Result<Vec<u64>> {
     let redis = Redis::start()?;
     let mut receiver = Command::new(std::env::current_exe()?);
     receiver.args(["handover", &redis.port().to_string(), &jobs.to_string()]);
-    receiver.stdout(Stdio::piped());
-    let receiver = Process::start("the receiver", receiver)?;
+    let receiver = Process::start("the receiver", &receiver)?;
     receiver.line("first")?;
     let mut connection = Resp::connect(redis.port())?;
     let start = now_ns();
@@ -163,7 +162,7 @@ fn section(all: &All) -> Section {
         for ((_, system), figures) in all.iter().filter(|((at, _), _)| *at == step) {
             let mut row = vec![name(*system).to_owned()];
             row.extend(PERCENTILES.map(|(_, per_mille)| number(figures.all.ms(per_mille))));
-            row.extend([figures.p50.show(), number(figures.all.len() as f64)]);
+            row.extend([figures.p50.show(), count(figures.all.len())]);
             table.row(row);
         }
         section.table(&table);

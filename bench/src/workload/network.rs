@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Lines, Section, Table};
 use crate::rig::{Proxy, Redis, System, Work};
 use crate::setting::{Drained, Setting, say};
@@ -39,7 +39,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
         for ((concurrency, _), (rate, trips)) in STEPS.iter().zip(steps) {
             table.row(vec![
                 (*name).to_owned(),
-                number(*concurrency as f64),
+                count(*concurrency),
                 rate.show(),
                 number(trips.median()),
             ]);
@@ -51,7 +51,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
         unit: "jobs/s, on a logarithmic scale; higher is better".into(),
         axis: "jobs at once".into(),
         settings: STEPS
-            .map(|(concurrency, _)| concurrency.to_string())
+            .map(|(concurrency, _)| count(concurrency))
             .to_vec(),
         lines: WAYS
             .iter()

@@ -1,7 +1,7 @@
 //! What do two and four processes do on one Redis?
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, count};
 use crate::report::{Bars, Section, Table};
 use crate::rig::{Redis, System};
 use crate::setting::{Setting, say};
@@ -53,7 +53,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
         bars.push((
             format!(
                 "sancho, {} at once",
-                number(processes as f64 * CONCURRENCY as f64)
+                count(processes * CONCURRENCY as u64)
             ),
             rate,
         ));

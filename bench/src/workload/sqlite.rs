@@ -1,7 +1,7 @@
 //! The same on SQLite, which survives the process (`NORMAL`) or a loss of power (`FULL`); and two processes on one file.
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Folder, System, Work};
 use crate::setting::{Drained, Setting, rate, say};
@@ -81,7 +81,7 @@ fn section(all: &[Figures; 2]) -> Section {
     let mut bars = Vec::new();
     for ((mode, _, jobs, goal), figures) in STEPS.into_iter().zip(all) {
         table.row(vec![
-            format!("{mode}, {} jobs", number(jobs as f64)),
+            format!("{mode}, {} jobs", count(jobs)),
             figures.rate.show(),
             figures.cpu.show(),
             number(figures.memory.median()),

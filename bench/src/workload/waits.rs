@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Result;
-use crate::figures::{Sample, number};
+use crate::figures::{Sample, number, count};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::System;
 use crate::setting::{Profile, Setting, say};
@@ -78,8 +78,8 @@ fn section(all: &BTreeMap<(usize, System), Figures>) -> Section {
         table.row(vec![
             format!(
                 "`{job}`, {}, {}",
-                number(concurrency as f64),
-                number(jobs as f64)
+                count(concurrency),
+                count(jobs)
             ),
             system.name().to_owned(),
             figures.rate.show(),
