@@ -1,23 +1,37 @@
 //! A job fails on one side, and the other side finds, retries, reschedules, kills and deletes it.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::Utc;
-use sancho::api::Acted;
+use sancho::api::{Acted, SortedEntry};
 use sancho::job::Timestamp;
 use sancho::{Context, job};
 use serde_json::{Value, json};
 
 use crate::harness::{Interop, Report, Running, until};
 
+/// An error with a class of its own.
+#[derive(Debug)]
+struct NoInk(String);
+
+impl fmt::Display for NoInk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoInk {}
+
 #[job(class = "RustFails")]
 async fn fails(
     #[context] cx: &Context,
     message: String,
     #[state] to: &Report,
-) -> Result<(), std::io::Error> {
+) -> Result<(), NoInk> {
     to.send(json!([cx.jid().as_str(), cx.attempt()])).unwrap();
-    Err(std::io::Error::other(message))
+    Err(NoInk(message))
 }
 
 /// The entry of a set with this id, once it is there.
@@ -51,7 +65,7 @@ async fn ruby_manages_what_failed_here() {
     assert_eq!(entry["args"], json!(["no ink: ü"]));
     assert_eq!(entry["queue"], "default");
     assert_eq!(entry["tags"], json!(["x"]));
-    assert_eq!(item["error_class"], "std::io::Error");
+    assert_eq!(item["error_class"], "interop::failures::NoInk");
     assert_eq!(item["error_message"], "no ink: ü");
     assert_eq!(item["retry"], 5);
     assert_eq!(item["retry_count"], 0);
@@ -65,9 +79,10 @@ async fn ruby_manages_what_failed_here() {
 
     ruby.eval("Sidekiq::RetrySet.new.find_job(a).retry", jid.clone())
         .await;
-    assert_eq!(reports.next().await, json!([jid, 2]));
+    // A retry by hand does not count.
+    assert_eq!(reports.next().await, json!([jid, 1]));
     let again = found(&interop, "RetrySet", &jid).await;
-    assert_eq!(again["item"]["retry_count"], 1);
+    assert_eq!(again["item"]["retry_count"], 0);
     assert_eq!(again["item"]["failed_at"], item["failed_at"]);
     assert!(again["item"]["retried_at"].as_f64().unwrap() > failed_at);
 
@@ -77,7 +92,7 @@ async fn ruby_manages_what_failed_here() {
     assert!((later["at"].as_f64().unwrap() - before - 1_000.0).abs() < 0.001);
     assert_eq!(later["item"], again["item"]);
     ruby.eval(reschedule, json!([jid, before])).await;
-    assert_eq!(reports.next().await, json!([jid, 3]));
+    assert_eq!(reports.next().await, json!([jid, 2]));
     found(&interop, "RetrySet", &jid).await;
 
     ruby.eval("Sidekiq::RetrySet.new.find_job(a).kill", jid.clone())
@@ -85,11 +100,11 @@ async fn ruby_manages_what_failed_here() {
     assert_eq!(sizes(&interop).await, json!([0, 1, 0]));
     assert_eq!(
         found(&interop, "DeadSet", &jid).await["item"]["retry_count"],
-        2
+        1
     );
     ruby.eval("Sidekiq::DeadSet.new.find_job(a).retry", jid.clone())
         .await;
-    assert_eq!(reports.next().await, json!([jid, 4]));
+    assert_eq!(reports.next().await, json!([jid, 2]));
 
     found(&interop, "RetrySet", &jid).await;
     ruby.eval("Sidekiq::RetrySet.new.find_job(a).delete", jid.clone())
@@ -129,32 +144,42 @@ async fn we_manage_what_failed_in_ruby() {
     let jid = job.perform_async(("no ink: ü",)).await.unwrap();
     let jid = jid.as_str();
     let (mut sidekiq, _) = interop.sidekiq(&["default"]).await;
-    let failed = |count: i64| {
-        let retries = retries.clone();
+    // The entry that was tried after this time.
+    let failed = |before: Option<Timestamp>| {
+        let retries = &retries;
         async move {
+            let tried = |entry: &SortedEntry| match entry.job().retried_at() {
+                Some(at) => before.is_some_and(|before| at > before),
+                None => before.is_none(),
+            };
             until("it is in the retry set", || async {
-                let entry = retries.find(jid).await.unwrap();
-                entry.is_some_and(|entry| entry.job().retry_count() == Some(count))
+                retries
+                    .find(jid)
+                    .await
+                    .unwrap()
+                    .is_some_and(|entry| tried(&entry))
             })
             .await;
             retries.find(jid).await.unwrap().unwrap()
         }
     };
 
-    let first = failed(0).await;
+    let first = failed(None).await;
     let job = first.job();
     assert_eq!(job.class(), "RubyFails");
     assert_eq!(job.args(), Some(r#"["no ink: ü"]"#));
     assert_eq!(job.error_class().as_deref(), Some("ArgumentError"));
     assert_eq!(job.error_message().as_deref(), Some("no ink: ü"));
-    assert_eq!(job.retried_at(), None);
+    assert_eq!(job.retry_count(), Some(0));
     assert!(job.failed_at().unwrap() > before && job.failed_at().unwrap() < first.at());
     let backtrace = job.error_backtrace().unwrap();
     assert_eq!(backtrace.len(), 3);
     assert!(backtrace[0].contains("worker.rb"), "{backtrace:?}");
 
     assert_eq!(retries.retry(&first).await.unwrap(), Acted::Done);
-    let second = failed(1).await;
+    let second = failed(job.failed_at()).await;
+    // A retry by hand does not count.
+    assert_eq!(second.job().retry_count(), Some(0));
     assert_eq!(second.job().failed_at(), first.job().failed_at());
     assert!(second.job().retried_at() > second.job().failed_at());
 
@@ -163,7 +188,7 @@ async fn we_manage_what_failed_in_ruby() {
         retries.reschedule(&second, later).await.unwrap(),
         Acted::Done
     );
-    let moved = failed(1).await;
+    let moved = retries.find(jid).await.unwrap().unwrap();
     assert!(moved.at().since(later) < Duration::from_millis(1));
     assert_eq!(moved.job().payload(), second.job().payload());
     // Ruby's poller finds it due.
@@ -171,14 +196,16 @@ async fn we_manage_what_failed_in_ruby() {
         retries.reschedule(&moved, before).await.unwrap(),
         Acted::Done
     );
-    let third = failed(2).await;
+    let third = failed(second.job().retried_at()).await;
+    assert_eq!(third.job().retry_count(), Some(1));
 
     assert_eq!(retries.kill(&third).await.unwrap(), Acted::Done);
     let dead = found(&interop, "DeadSet", &json!(jid)).await;
     assert_eq!(dead["item"]["error_class"], "ArgumentError");
     let dead = api.dead().find(jid).await.unwrap().unwrap();
     assert_eq!(api.dead().retry(&dead).await.unwrap(), Acted::Done);
-    let fourth = failed(3).await;
+    let fourth = failed(third.job().retried_at()).await;
+    assert_eq!(fourth.job().retry_count(), Some(1));
 
     assert_eq!(retries.delete(&fourth).await.unwrap(), Acted::Done);
     assert_eq!(sizes(&interop).await, json!([0, 0, 0]));

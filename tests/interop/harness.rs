@@ -1,7 +1,7 @@
 //! What the tests stand on: a Redis of their own, Ruby and a client of ours beside it, and servers that are stopped.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sancho::api::Api;
 use sancho::runtime::{Server, ServerBuilder};
@@ -83,16 +83,15 @@ impl Interop {
         args: Value,
         wanted: impl Fn(&Value) -> bool,
     ) -> Value {
-        let asked = async {
-            loop {
-                let value = self.ruby.eval(code, args.clone()).await;
-                if wanted(&value) {
-                    return value;
-                }
-                tokio::time::sleep(PAUSE).await;
+        let begun = Instant::now();
+        loop {
+            let value = self.ruby.eval(code, args.clone()).await;
+            if wanted(&value) {
+                return value;
             }
-        };
-        in_time(code, asked).await
+            assert!(begun.elapsed() < PATIENCE, "{code}: it stays {value}");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// What a Sidekiq process has run, once it is so much.

@@ -48,7 +48,7 @@ async fn ruby_sees_our_process_and_what_it_runs() {
           'pid' => p['pid'], 'hostname' => p['hostname'], 'concurrency' => p['concurrency'], 'busy' => p['busy'] } }";
     let host = ruby.get("Socket.gethostname").await;
     let shown = json!([{
-        "identity": identity, "tag": "rust", "queues": ["default", "low"], "labels": [], "stopping": false,
+        "identity": identity, "tag": "rust", "queues": ["default", "low"], "labels": ["sancho"], "stopping": false,
         "pid": std::process::id(), "hostname": host, "concurrency": 1, "busy": 1,
     }]);
     interop

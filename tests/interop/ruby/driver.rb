@@ -3,6 +3,8 @@
 require "sidekiq"
 require "sidekiq/api"
 
+# Debian's redis is newer than its Sidekiq.
+Redis.silence_deprecations = true
 Sidekiq.logger = Logger.new($stderr, level: Logger::WARN)
 replies = $stdout.dup
 replies.sync = true

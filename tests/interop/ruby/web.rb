@@ -4,6 +4,9 @@ require "rack"
 require "rack/handler/webrick"
 require "sidekiq/web"
 
+# Debian's redis is newer than its Sidekiq.
+Redis.silence_deprecations = true
+
 app = Rack::Builder.new do
   use Rack::Session::Cookie, secret: SecureRandom.hex(32), same_site: true
   run Sidekiq::Web

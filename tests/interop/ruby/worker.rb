@@ -2,6 +2,10 @@
 require "sidekiq"
 require "sidekiq/api"
 
+# Debian's redis is newer than its Sidekiq.
+Redis.silence_deprecations = true
+Sidekiq.logger = Logger.new($stderr, level: Logger::ERROR)
+
 Thread.new do
   $stdin.read
   Process.kill(:KILL, Process.pid)
