@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sancho::job;
+use sancho::{JobId, job};
 use serde_json::{Value, json};
 
 use crate::harness::{Interop, Running};
@@ -65,10 +65,7 @@ async fn ruby_runs_our_bulk() {
         })
         .collect();
     ran.sort_unstable();
-    assert!(
-        ran.into_iter()
-            .eq((0..).zip(ids.iter().map(|id| id.as_str())))
-    );
+    assert!(ran.into_iter().eq((0..).zip(ids.iter().map(JobId::as_str))));
     sidekiq.stop().await;
 }
 
