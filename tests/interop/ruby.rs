@@ -68,7 +68,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .expect(
-                "Ruby and Sidekiq are installed (Debian: apt-get install ruby-sidekiq ruby-webrick)",
+                "Ruby and Sidekiq are installed (Debian: apt-get install ruby-sidekiq ruby-webrick ruby-activejob)",
             );
         let stdin = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
