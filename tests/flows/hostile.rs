@@ -229,10 +229,12 @@ async fn a_queue_that_nobody_may_push_to_is_refused_in_one_line(flow: Flow) {
     );
 }
 
-/// A hundred megabytes run, fail, and are looked at. Unoptimised code takes a minute for that, so it is run by hand:
-/// `cargo test --release -p sancho-tests --test flows hundred_megabytes -- --ignored --nocapture --test-threads=1`.
-async fn a_hundred_megabytes(flow: Flow) {
-    let large = "x".repeat(100 * 1024 * 1024);
+/// How large a huge payload is, in MB. Unoptimised code takes a minute for a hundred:
+/// `cargo test --release -p sancho-tests --test flows huge -- --nocapture --test-threads=1`.
+const HUGE: usize = if cfg!(debug_assertions) { 12 } else { 100 };
+
+async fn a_huge_payload_runs_fails_and_is_looked_at(flow: Flow) {
+    let large = "x".repeat(HUGE * 1024 * 1024);
     let before = resident();
     let (server, mut reports) = flow.server();
     let running = Running::start(server.only::<measures>().only::<fails_with>());
@@ -256,7 +258,7 @@ async fn a_hundred_megabytes(flow: Flow) {
     );
     // What it was handed, a few copies on their way, and no more.
     let most = resident().1.saturating_sub(before.0);
-    println!("at most {} MB for a payload of 100 MB", most / 1024);
+    println!("at most {} MB for a payload of {HUGE} MB", most / 1024);
 }
 
 /// What this process holds and held at most, in KiB.
@@ -270,29 +272,8 @@ fn resident() -> (u64, u64) {
     (find("VmRSS:"), find("VmHWM:"))
 }
 
-mod hundred_megabytes {
-    use sancho_tests::Kind;
-
-    #[tokio::test]
-    #[ignore = "takes a minute where it is not optimised"]
-    async fn memory() {
-        super::a_hundred_megabytes(super::Flow::on(Kind::Memory).await).await;
-    }
-
-    #[tokio::test]
-    #[ignore = "takes a minute where it is not optimised"]
-    async fn sqlite() {
-        super::a_hundred_megabytes(super::Flow::on(Kind::Sqlite).await).await;
-    }
-
-    #[tokio::test]
-    #[ignore = "takes a minute where it is not optimised"]
-    async fn redis() {
-        super::a_hundred_megabytes(super::Flow::on(Kind::Redis).await).await;
-    }
-}
-
 flows! {
+    a_huge_payload_runs_fails_and_is_looked_at
     an_error_of_fifty_megabytes_is_cut_off
     the_name_of_a_queue_is_taken_as_it_is
     a_queue_that_nobody_may_push_to_is_refused_in_one_line

@@ -12,13 +12,17 @@ use flate2::write::ZlibEncoder;
 const MOST_UNPACKED: u64 = 4 * 1024 * 1024;
 
 /// A backtrace as it stands in a payload.
+///
+/// Sidekiq's Web UI puts its lines into the page as they are, in all versions, since Ruby's contain nothing but places. Ours
+/// contain the text of errors: they are written as HTML, so that nobody's text becomes markup there.
 #[must_use]
 #[expect(
     clippy::missing_panics_doc,
     reason = "strings are always JSON, and a buffer takes every byte"
 )]
 pub fn write_backtrace<S: AsRef<str>>(lines: &[S]) -> String {
-    let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+    let to_html = |line: &S| line.as_ref().replace('&', "&amp;").replace('<', "&lt;");
+    let lines: Vec<String> = lines.iter().map(to_html).collect();
     let json = serde_json::to_vec(&lines).expect("strings are always JSON");
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
     packed.write_all(&json).expect("a buffer takes every byte");
@@ -36,7 +40,9 @@ pub fn read_backtrace(text: &str) -> Option<Vec<String>> {
         .take(MOST_UNPACKED)
         .read_to_end(&mut json)
         .ok()?;
-    serde_json::from_slice(&json).ok()
+    let lines: Vec<String> = serde_json::from_slice(&json).ok()?;
+    let from_html = |line: String| line.replace("&lt;", "<").replace("&amp;", "&");
+    Some(lines.into_iter().map(from_html).collect())
 }
 
 #[cfg(test)]
@@ -48,6 +54,24 @@ mod tests {
         for lines in [&[][..], &["one"], &["a.rs:1:2", "caused by: \"é\"\n"]] {
             assert_eq!(read_backtrace(&write_backtrace(lines)).unwrap(), lines);
         }
+    }
+
+    #[test]
+    fn no_line_is_markup_and_each_is_read_as_it_was() {
+        let lines = [
+            "<script>",
+            "Vec<u8> & Vec<&str>",
+            "&lt;",
+            "&amp;lt;",
+            "`<main>'",
+        ];
+        let written = write_backtrace(&lines);
+        let mut json = String::new();
+        ZlibDecoder::new(&STANDARD.decode(&written).unwrap()[..])
+            .read_to_string(&mut json)
+            .unwrap();
+        assert!(!json.contains('<'), "{json}");
+        assert_eq!(read_backtrace(&written).unwrap(), lines);
     }
 
     #[test]
