@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Section, Table};
 use crate::rig::{Folder, Process, Redis, System};
 use crate::setting::{Profile, Setting, say};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Section, Table};
 use crate::rig::{Process, Redis};
 use crate::setting::{Setting, say};

@@ -1,7 +1,7 @@
 //! Does a long queue slow a worker down, or cost it memory?
 
 use crate::Result;
-use crate::figures::{Sample, megabytes, number, count};
+use crate::figures::{Sample, count, megabytes, number};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Redis, System, Work};
 use crate::setting::{Drained, Profile, Setting, say};

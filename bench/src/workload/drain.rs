@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limit;
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Goal, Lines, Section, Table};
 use crate::rig::{Installed, System};
 use crate::setting::{Drained, Profile, Setting, say};
@@ -189,9 +189,7 @@ fn plots(section: &mut Section, all: &BTreeMap<Who, Figures>, limits: &BTreeMap<
         title: "CPU a job, worker and Redis together".into(),
         unit: "µs, on a logarithmic scale; lower is better".into(),
         axis: "jobs at once".into(),
-        settings: STEPS
-            .map(|(concurrency, ..)| count(concurrency))
-            .to_vec(),
+        settings: STEPS.map(|(concurrency, ..)| count(concurrency)).to_vec(),
         lines: System::ALL
             .into_iter()
             .filter(|system| all.keys().any(|who| who.system == *system))
@@ -258,7 +256,10 @@ fn goals(all: &BTreeMap<Who, Figures>, limits: &BTreeMap<u32, Sample>) -> Vec<Go
     }
     for (concurrency, goal) in CPU {
         if let Some(long) = of(System::Sancho, true, concurrency) {
-            let what = format!("CPU a job, worker and Redis, concurrency {}", count(concurrency));
+            let what = format!(
+                "CPU a job, worker and Redis, concurrency {}",
+                count(concurrency)
+            );
             goals.push(Goal::at_most(&what, long.cpu.median(), goal, " µs"));
         }
     }

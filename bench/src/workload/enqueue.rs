@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limit;
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Installed, Push, Redis, System};
 use crate::setting::{Setting, rate, say};

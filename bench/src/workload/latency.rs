@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use crate::Result;
-use crate::figures::{Sample, Spread, number, count};
+use crate::figures::{Sample, Spread, count, number};
 use crate::report::{Goal, Lines, Section, Table};
 use crate::rig::{Installed, Process, Push, Redis, Resp, System, Work, now_ns, pause_until};
 use crate::setting::{Setting, pushed, say};

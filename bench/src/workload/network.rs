@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Lines, Section, Table};
 use crate::rig::{Proxy, Redis, System, Work};
 use crate::setting::{Drained, Setting, say};
@@ -50,9 +50,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
         title: "A millisecond more for each round trip".into(),
         unit: "jobs/s, on a logarithmic scale; higher is better".into(),
         axis: "jobs at once".into(),
-        settings: STEPS
-            .map(|(concurrency, _)| count(concurrency))
-            .to_vec(),
+        settings: STEPS.map(|(concurrency, _)| count(concurrency)).to_vec(),
         lines: WAYS
             .iter()
             .zip(&figures)

@@ -51,10 +51,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
             redis.show(),
         ]);
         bars.push((
-            format!(
-                "sancho, {} at once",
-                count(processes * CONCURRENCY as u64)
-            ),
+            format!("sancho, {} at once", count(processes * CONCURRENCY as u64)),
             rate,
         ));
     }

@@ -1,7 +1,7 @@
 //! The same on SQLite, which survives the process (`NORMAL`) or a loss of power (`FULL`); and two processes on one file.
 
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::{Folder, System, Work};
 use crate::setting::{Drained, Setting, rate, say};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Result;
-use crate::figures::{Sample, number, count};
+use crate::figures::{Sample, count, number};
 use crate::report::{Bars, Goal, Section, Table};
 use crate::rig::System;
 use crate::setting::{Profile, Setting, say};
@@ -76,11 +76,7 @@ fn section(all: &BTreeMap<(usize, System), Figures>) -> Section {
     for ((step, system), figures) in all {
         let (job, _, concurrency, jobs) = STEPS[*step];
         table.row(vec![
-            format!(
-                "`{job}`, {}, {}",
-                count(concurrency),
-                count(jobs)
-            ),
+            format!("`{job}`, {}, {}", count(concurrency), count(jobs)),
             system.name().to_owned(),
             figures.rate.show(),
             format!("{} %", number(100.0 * figures.rate.median() / ideal(*step))),
