@@ -17,6 +17,7 @@ mod rig;
 mod setting;
 mod workload;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -198,6 +199,7 @@ fn report(
         rounds,
         profile,
         systems,
+        failures: RefCell::default(),
     };
     let mut goals = Vec::new();
     publish(page.as_ref(), "machine", &machine)?;
@@ -206,7 +208,10 @@ fn report(
         say(question.name);
         // One question that cannot be answered does not take the others away.
         match (question.measure)(&setting) {
-            Ok(section) => {
+            Ok(mut section) => {
+                for failure in setting.failures.take() {
+                    section.line(&format!("Failed and left out: {failure}"));
+                }
                 publish(page.as_ref(), question.name, &section)?;
                 goals.extend(section.goals);
             }
@@ -253,6 +258,7 @@ fn drain(jobs: u64, concurrency: usize, rounds: u32) -> Result<()> {
         rounds,
         profile: Profile::Standard,
         systems: vec![ours.clone()],
+        failures: RefCell::default(),
     };
     for _ in 0..rounds {
         let drained = setting.drain(&ours, "no_op", concurrency, jobs)?;

@@ -1,5 +1,7 @@
 //! What a run is set to, and what every question can ask for: a queue that is filled and drained under watch.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -25,6 +27,8 @@ pub(crate) struct Setting {
     pub(crate) rounds: u32,
     pub(crate) profile: Profile,
     pub(crate) systems: Vec<Installed>,
+    /// What went wrong with other systems since this was taken.
+    pub(crate) failures: RefCell<BTreeSet<String>>,
 }
 
 impl Setting {
@@ -33,6 +37,20 @@ impl Setting {
         match self.profile {
             Profile::Quick => (standard / 20).max(200),
             Profile::Standard | Profile::Full => standard,
+        }
+    }
+
+    /// What a system did, or nothing if it failed and is not ours: that is named, and the others are measured all the same.
+    pub(crate) fn attempt<T>(&self, system: System, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if system == System::Sancho => Err(error),
+            Err(error) => {
+                let failure = error.to_string().replace('\n', " ");
+                say(&failure);
+                self.failures.borrow_mut().insert(failure);
+                Ok(None)
+            }
         }
     }
 
@@ -69,6 +87,7 @@ impl Setting {
     ) -> Result<Drained> {
         let mut redis = Redis::start()?;
         let url = redis.url();
+        let jobs = jobs.min(system.system.most_waiting());
         let filling = if system.system == System::Sancho {
             job
         } else {

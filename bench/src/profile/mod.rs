@@ -41,6 +41,7 @@ pub(crate) fn measure(jobs: u64, concurrency: usize) -> Result<Section> {
         rounds: 1,
         profile: Profile::Standard,
         systems: vec![System::Sancho.install()?],
+        failures: std::cell::RefCell::default(),
     };
     let redis = Redis::start()?;
     setting.fill(&redis.url(), System::Sancho, "no_op", jobs)?;

@@ -71,6 +71,14 @@ impl System {
         self != Self::RustySidekiq
     }
 
+    /// How many jobs may wait for it: `apalis-redis` 1.0.0 stops with an error of its script where 8,000 or more are due.
+    pub(crate) fn most_waiting(self) -> u64 {
+        match self {
+            Self::ApalisRedis => 7_000,
+            _ => u64::MAX,
+        }
+    }
+
     /// Who fills its queue. Those that share Sidekiq's format get the very same bytes.
     pub(crate) fn filled_by(self) -> Self {
         match self {

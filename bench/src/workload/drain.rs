@@ -92,7 +92,10 @@ fn one(
     (long, jobs): (bool, u64),
     all: &mut BTreeMap<Who, Figures>,
 ) -> Result<()> {
-    let drained = setting.drain(system, "no_op", concurrency, setting.jobs(jobs))?;
+    let drained = setting.drain(system, "no_op", concurrency, setting.jobs(jobs));
+    let Some(drained) = setting.attempt(system.system, drained)? else {
+        return Ok(());
+    };
     let who = Who {
         system: system.system,
         long,

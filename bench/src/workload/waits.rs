@@ -39,7 +39,10 @@ pub(crate) fn measure(setting: &Setting) -> Result<Section> {
                 if system != System::Sancho && step != SHARED && setting.profile != Profile::Full {
                     continue;
                 }
-                let drained = setting.drain(installed, job, concurrency, setting.jobs(jobs))?;
+                let drained = setting.drain(installed, job, concurrency, setting.jobs(jobs));
+                let Some(drained) = setting.attempt(system, drained)? else {
+                    continue;
+                };
                 let figures = all.entry((step, system)).or_default();
                 let (worker, redis) = drained.cpu();
                 figures.rate.add(drained.rate());
