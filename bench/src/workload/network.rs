@@ -12,7 +12,7 @@ use crate::setting::{Drained, Setting, say};
 const DELAY: Duration = Duration::from_millis(1);
 
 /// The concurrency and the jobs.
-const STEPS: [(usize, u64); 3] = [(10, 20_000), (50, 60_000), (1_000, 200_000)];
+const STEPS: [(usize, u64); 3] = [(10, 10_000), (50, 50_000), (1_000, 100_000)];
 
 /// What stands between worker and Redis.
 const WAYS: [(&str, Option<Duration>); 3] = [
