@@ -217,7 +217,10 @@ fn report(
     let mut table = String::from("| goal | measured | |\n| --- | --- | --- |\n");
     for goal in &goals {
         let met = if goal.met { "met" } else { "**missed**" };
-        table += &format!("| {}: {} | {} | {met} |\n", goal.what, goal.goal, goal.measured);
+        table += &format!(
+            "| {}: {} | {} | {met} |\n",
+            goal.what, goal.goal, goal.measured
+        );
     }
     let goals = report::Section {
         text: table,
