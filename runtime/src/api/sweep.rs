@@ -2,13 +2,19 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::change::{Changes, acted};
+use super::walk::resume;
 use super::{Acted, ApiError, JobSet, SortedEntry};
 use crate::job::Timestamp;
 use crate::store::{Order, Tx};
 
 /// How many entries are read, and acted on in one round trip.
 const PAGE: u64 = 100;
+
+/// How many of the entries that were left are read again, to find where to go on.
+const READ_AGAIN: usize = 100;
 
 /// What is done with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +37,9 @@ type Filter = Box<dyn Fn(&SortedEntry) -> bool + Send + Sync>;
 
 /// An action on all entries of a timed set, done page by page as [`next`](Self::next) is asked, from the earliest entry on.
 ///
-/// It ends: it looks at no more entries than stood there when it began, and a job that fails again meanwhile is left. Each
-/// entry has a transaction of its own. Dropped, it stops where it is.
+/// It ends: it looks at no more entries than stood there when it began. A job that it has sent off and that fails again meanwhile
+/// is passed over and not counted. Others may act on entries meanwhile: one that stays is looked at, unless more than a hundred
+/// before it come or go between two pages. Each entry has a transaction of its own. Dropped, it stops where it is.
 ///
 /// ```
 /// # use sancho::{Client, Config, api::Api};
@@ -54,9 +61,11 @@ pub struct Sweep {
     changes: Changes,
     progress: Option<Progress>,
     began: Timestamp,
-    /// How many entries stand before those that were not looked at yet.
+    /// How many entries stand before those that were not looked at yet, as far as is known.
     cursor: u64,
-    /// How many entries were moved to a later time, where they are met again.
+    /// The payloads of those that were left last, right before the cursor, in order.
+    last: Vec<Bytes>,
+    /// How many entries may be met again: they were moved to a later time, or sent off and may fail.
     moved_on: u64,
 }
 
@@ -86,6 +95,7 @@ impl Sweep {
             progress: None,
             began: Timestamp::default(),
             cursor: 0,
+            last: Vec::new(),
             moved_on: 0,
         }
     }
@@ -113,31 +123,46 @@ impl Sweep {
         if page == 0 {
             return Ok(None);
         }
-        let limit = usize::try_from(page).unwrap_or(usize::MAX);
         let entries = self
-            .set
-            .page(Order::Forward, self.cursor, limit)
-            .await?
-            .entries;
+            .read(usize::try_from(page).unwrap_or(usize::MAX))
+            .await?;
         if entries.is_empty() {
             return Ok(None);
         }
         let looked_at = entries.len() as u64;
-        let there = entries.iter().filter(|entry| self.is_there(entry)).count() as u64;
-        let (due, txs): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .filter_map(|entry| self.transaction(&entry).map(|tx| (entry.at(), tx)))
-            .unzip();
-        let stay = looked_at - txs.len() as u64;
+        let (mut seen, mut known) = (0, 0);
+        let (mut due, mut txs, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in entries {
+            if self.last.contains(entry.payload()) {
+                // It was left before; what was added before it has moved it here.
+                seen += 1;
+                left.push(entry.payload().clone());
+                continue;
+            }
+            known += u64::from(self.is_known(&entry));
+            match self.transaction(&entry) {
+                Some(tx) => {
+                    due.push(entry.at());
+                    txs.push(tx);
+                }
+                None => left.push(entry.payload().clone()),
+            }
+        }
+        let stay = left.len() as u64;
         let results = if txs.is_empty() {
             Vec::new()
         } else {
             self.changes.commit(txs).await?
         };
         self.cursor += stay;
-        // Those that the sweep itself moved there were looked at before.
-        let again = there.min(self.moved_on);
-        self.moved_on -= again;
+        self.last.retain(|payload| !left.contains(payload));
+        self.last.append(&mut left);
+        let surplus = self.last.len().saturating_sub(READ_AGAIN);
+        self.last.drain(..surplus);
+        // Those that the sweep itself moved there, or sent off, were looked at before.
+        let met_again = known.min(self.moved_on);
+        self.moved_on -= met_again;
+        let again = seen + met_again;
         progress.left += stay - again;
         progress.looked_at += looked_at - again;
         let mut refused = None;
@@ -145,10 +170,14 @@ impl Sweep {
             match acted(Some(result)) {
                 Ok(Acted::Done) => {
                     progress.done += 1;
+                    self.moved_on += u64::from(self.deed.may_come_back());
                     if let Deed::Reschedule(to) = self.deed {
-                        // It stands before the next one now, or comes again.
-                        self.cursor += u64::from(to < at);
                         self.moved_on += u64::from(to > at);
+                        if to < at {
+                            // It stands somewhere before the next one now, perhaps between the two.
+                            self.cursor += 1;
+                            self.last.clear();
+                        }
                     }
                 }
                 Ok(Acted::Gone) => progress.gone += 1,
@@ -183,11 +212,30 @@ impl Sweep {
         Ok(progress)
     }
 
+    /// At most so many entries that were not looked at yet. Others take entries away and add some, so that all that stand behind
+    /// get other positions: it goes on behind the last of those that were left.
+    async fn read(&mut self, most: usize) -> Result<Vec<SortedEntry>, ApiError> {
+        loop {
+            let from = self.cursor.saturating_sub(self.last.len() as u64);
+            let limit = self.last.len() + most;
+            let place = self.set.set.into();
+            let page = self.set.api.page(&place, Order::Forward, from, limit);
+            let mut page = page.await?;
+            let behind = resume(&self.last, &page.entries);
+            self.cursor = from + behind as u64;
+            page.entries.drain(..behind);
+            page.entries.truncate(most);
+            // So many may have been added that nothing was read but them and what they stand before.
+            if !page.entries.is_empty() || page.next.is_none() {
+                return Ok(self.set.entries(page.entries));
+            }
+        }
+    }
+
     /// What is done to an entry, unless it is left.
     fn transaction(&self, entry: &SortedEntry) -> Option<Tx> {
-        let newer = entry.since().is_some_and(|since| since > self.began);
         let unwanted = self.filter.as_ref().is_some_and(|matches| !matches(entry));
-        if self.is_there(entry) || unwanted || (newer && self.deed.may_come_back()) {
+        if self.is_known(entry) || unwanted {
             return None;
         }
         let mut tx = self.set.transaction(entry, self.deed).ok()?;
@@ -195,9 +243,10 @@ impl Sweep {
         Some(tx)
     }
 
-    /// Whether an entry stands where it is to be moved.
-    fn is_there(&self, entry: &SortedEntry) -> bool {
-        self.deed == Deed::Reschedule(entry.at())
+    /// Whether the sweep itself may have brought an entry there: it stands where it is to be moved, or is newer than the sweep.
+    fn is_known(&self, entry: &SortedEntry) -> bool {
+        let newer = || entry.since().is_some_and(|since| since > self.began);
+        self.deed == Deed::Reschedule(entry.at()) || (self.deed.may_come_back() && newer())
     }
 }
 

@@ -69,7 +69,7 @@ impl Walk {
 }
 
 /// Where to go on in these entries, which begin where the last ones stood when they were read.
-fn resume(last: &[Bytes], entries: &[Entry]) -> usize {
+pub(super) fn resume(last: &[Bytes], entries: &[Entry]) -> usize {
     let is = |index: usize, payload: &Bytes| {
         entries
             .get(index)

@@ -40,25 +40,22 @@ const MAX_NESTING: usize = 100;
 /// # Errors
 /// What is no ActiveJob; a value that only Rails can read, by its serializer.
 pub(crate) fn arguments(args: &[u8], info: &[ArgInfo]) -> Result<String, ArgsError> {
-    #[derive(Deserialize)]
-    struct Job<'a> {
-        #[serde(borrow)]
-        arguments: Vec<&'a RawValue>,
-    }
-
-    let jobs: Vec<Job<'_>> = serde_json::from_slice(args).map_err(|error| {
+    let no_job = |error: &dyn fmt::Display| {
         ArgsError::new(format!(
             "this is not what ActiveJob writes, an array of one object with `arguments`: {error}"
         ))
-    })?;
+    };
+    let jobs: Vec<Hash<'_>> = serde_json::from_slice(args).map_err(|error| no_job(&error))?;
     let [job] = &jobs[..] else {
         let count = jobs.len();
         return Err(ArgsError::new(format!(
             "this is not what ActiveJob writes: its wrapper takes one argument, and {count} were given"
         )));
     };
+    let arguments = job.get("arguments").ok_or_else(|| no_job(&"it has none"))?;
+    let arguments: Vec<&RawValue> = parse(arguments).map_err(|error| no_job(&error))?;
     let mut out = String::from("[");
-    for (index, raw) in job.arguments.iter().enumerate() {
+    for (index, raw) in arguments.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }

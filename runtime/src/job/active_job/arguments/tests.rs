@@ -173,6 +173,7 @@ fn what_activejob_does_not_write_is_refused() {
     for args in [
         "",
         "{}",
+        "[[[1]]]",
         "[]",
         "[1]",
         "[{}]",
@@ -197,6 +198,12 @@ fn what_activejob_does_not_write_is_refused() {
         let error = of(argument).unwrap_err();
         assert!(error.starts_with("argument `what` "), "{error}");
     }
+}
+
+#[test]
+fn the_last_of_two_equal_keys_counts_as_in_ruby() {
+    let args = br#"[{"arguments":[1],"locale":"en","arguments":[2]}]"#;
+    assert_eq!(arguments(args, &INFO).unwrap(), "[2]");
 }
 
 #[test]
