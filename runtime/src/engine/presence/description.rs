@@ -12,7 +12,8 @@ use crate::job::payload::{Wire, ruby_float};
 use crate::job::{Timestamp, random_hex};
 use crate::store::Fields;
 
-/// How many running jobs are shown at most, and how many bytes their payloads may have together: the oldest come first.
+/// How many running jobs are shown at most, and how many bytes their payloads may have together: the oldest come first, and
+/// one that has no room any more is left out.
 const MOST_SHOWN: (usize, usize) = (1_000, 4 << 20);
 
 /// The label that tells our processes from Ruby's.
@@ -133,10 +134,10 @@ pub(super) fn work(running: &[Work]) -> Vec<(Box<str>, Bytes)> {
         let Ok(payload) = std::str::from_utf8(&work.claimed.payload) else {
             continue;
         };
-        match bytes.checked_sub(payload.len()) {
-            Some(left) => bytes = left,
-            None => break,
-        }
+        let Some(left) = bytes.checked_sub(payload.len()) else {
+            continue;
+        };
+        bytes = left;
         let shown = Running {
             queue: &work.claimed.queue,
             payload,
@@ -212,6 +213,7 @@ fn resident_kb() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{ClaimId, Claimed, Owner, Token};
 
     fn config(wire: Wire) -> EngineConfig {
         EngineConfig {
@@ -261,6 +263,31 @@ mod tests {
         assert_eq!(older(&seven, Wire::Sidekiq7), None);
         assert_eq!(older(&process("{}"), Wire::Sidekiq7).as_deref(), Some("6"));
         assert_eq!(older(&process("no json"), Wire::Sidekiq8), None);
+    }
+
+    #[test]
+    fn a_job_too_large_to_be_shown_hides_no_other() {
+        let owner = Owner::random();
+        let running = |n, payload: Vec<u8>| Work {
+            claim: ClaimId {
+                owner: owner.clone(),
+                token: Token::new(1, n),
+            },
+            claimed: Claimed {
+                token: Token::new(1, n),
+                queue: "default".into(),
+                recoveries: 0,
+                payload: payload.into(),
+            },
+            since: Timestamp::from_micros(1),
+        };
+        let large = vec![b'x'; MOST_SHOWN.1 + 1];
+        let shown = work(&[running(0, large), running(1, b"small".to_vec())]);
+        assert_eq!(shown.len(), 1);
+        assert_eq!(
+            shown[0].1,
+            r#"{"queue":"default","payload":"small","run_at":0}"#
+        );
     }
 
     #[test]
