@@ -11,8 +11,8 @@ use fred::types::config::Config;
 use fred::types::{CustomCommand, Value};
 use sancho::store::redis::{RedisOptions, RedisStore};
 use sancho::store::{
-    Batch, Claim, ClaimId, ClaimRequest, Commit, Effect, End, Guard, Interest, Lane, Order, Owner,
-    Place, PlaceName, Registration, Source, Stat, Store, TimedSet, Tx, TxResult,
+    Batch, Claim, ClaimId, ClaimRequest, Commit, Effect, End, Guard, Interest, Lane, Members,
+    Order, Owner, Place, PlaceName, Registration, Source, Stat, Store, TimedSet, Tx, TxResult,
 };
 use sancho_tests::RedisServer;
 
@@ -187,6 +187,19 @@ async fn a04_a_key_of_another_type_stops_no_other_queue() {
     );
     assert_eq!(unusable, ["bad".into()]);
     assert_eq!(bed.store.claims(&bed.owner, 10).await.unwrap(), jobs);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_hides_no_other() {
+    let bed = Bed::new().await;
+    bed.raw(r"EVAL redis.call('SADD',KEYS[1],'\255','ours') 1 processes")
+        .await;
+    bed.raw(r"EVAL redis.call('HSET',KEYS[1],'\255','1','busy','2') 1 ours")
+        .await;
+    let processes = bed.store.members(Members::Processes).await.unwrap();
+    assert_eq!(processes, ["ours"]);
+    let fields = bed.store.fields(&["ours".into()]).await.unwrap();
+    assert_eq!(fields, [[("busy".to_owned(), Bytes::from("2"))]]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use fred::interfaces::{
     ClientLike, HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
 };
 use fred::types::sorted_sets::ZSort;
-use fred::types::{CustomCommand, FromValue, Value};
+use fred::types::{CustomCommand, FromValue, Key as Name, Value};
 
 use super::encode::Encoded;
 use super::keys::literally;
@@ -320,8 +320,12 @@ impl Inspect for RedisStore {
             };
             self.look(ask).await?;
             let sorted = |answer| {
-                let fields: HashMap<String, Bytes> = self.read(Some(answer))?.unwrap_or_default();
-                let mut fields: Fields = fields.into_iter().collect();
+                let fields: HashMap<Name, Bytes> = self.read(Some(answer))?.unwrap_or_default();
+                // Another program may have put there what is no text: no field of ours.
+                let mut fields: Fields = fields
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name.into_string()?, value)))
+                    .collect();
                 fields.sort();
                 Ok(fields)
             };
@@ -349,9 +353,14 @@ impl Inspect for RedisStore {
 
     fn members(&self, set: Members) -> Answer<'_, Vec<String>> {
         Box::pin(async move {
-            let mut members: Vec<String> = self
+            let members: Vec<Bytes> = self
                 .look(self.client.smembers(self.keys.members(set)))
                 .await?;
+            // What is no text is the name of nothing, and must not hide the others.
+            let mut members: Vec<_> = members
+                .into_iter()
+                .filter_map(|member| String::from_utf8(member.into()).ok())
+                .collect();
             members.sort();
             Ok(members)
         })
