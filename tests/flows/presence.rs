@@ -244,7 +244,33 @@ async fn executions_are_counted_by_class_and_minute(flow: Flow) {
     assert_eq!(sum, 2);
 }
 
+async fn counts_that_the_store_cannot_take_keep_no_process_from_leaving(flow: Flow) {
+    let minute = keys::minute(flow.now().into());
+    let set = Effect::Set {
+        key: minute.clone(),
+        value: Bytes::from_static(b"no hash"),
+        ttl: None,
+    };
+    flow.apply(vec![set]).await;
+    let (server, mut reports) = flow.server();
+    let running = Running::start(server.state(Gate::new(9)).only::<waits>());
+    waits::set()
+        .client(&flow.client)
+        .perform_async(1)
+        .await
+        .unwrap();
+    reports.next().await;
+    flow.until("it is settled", || async { flow.counters().await.0 == 1 })
+        .await;
+    identity(&flow).await;
+    running.stop().await;
+    assert!(processes(&flow).await.is_empty());
+    let values = flow.store().values(&[minute]).await.unwrap();
+    assert_eq!(values[0].as_deref(), Some(&b"no hash"[..]));
+}
+
 flows! {
+    counts_that_the_store_cannot_take_keep_no_process_from_leaving
     a_process_is_shown_with_what_it_runs_and_leaves_nothing_but_its_hash
     a_process_that_stops_is_shown_no_more
     a_process_that_is_told_to_be_quiet_ends_what_it_runs_and_takes_nothing_more

@@ -166,32 +166,35 @@ impl Presence {
         work
     }
 
-    /// Writes what is to be told, and what was counted since the last time.
-    async fn write(&mut self, mut effects: Vec<Effect>) {
+    /// Writes what is to be told, and what was counted since the last time: each on its own, so that counts that the store cannot
+    /// take keep nobody from being shown, or from leaving.
+    async fn write(&mut self, effects: Vec<Effect>) {
         let counts = self.engine.metrics.take();
         let now = self.engine.clock.now().into();
-        effects.extend(metrics::effects(&counts, self.engine.config.wire, now));
-        if let Some(error) = self.commit(Tx::always(effects)).await {
+        let counted = metrics::effects(&counts, self.engine.config.wire, now);
+        let results = self
+            .commit(vec![Tx::always(effects), Tx::always(counted)])
+            .await;
+        if matches!(results.get(1), Some(TxResult::Failed { .. })) {
             self.engine.metrics.put_back(counts);
-            if !self.failing {
-                let error = one_line(error);
-                tracing::error!(%error, "the store could not take what this process tells of itself, it is tried again: {error}");
-            }
-            self.failing = true;
-        } else {
-            self.failing = false;
         }
-    }
-
-    /// What the store said, where it could not.
-    async fn commit(&mut self, mut tx: Tx) -> Option<String> {
-        tx.put_in_order();
-        let (store, away) = (self.engine.store.as_ref(), &self.engine.away);
-        let results = self.lane.commit(store, away, vec![tx]).await;
-        results.into_iter().find_map(|result| match result {
+        let error = results.into_iter().find_map(|result| match result {
             TxResult::Failed { error } => Some(error),
             _ => None,
-        })
+        });
+        if let Some(error) = &error
+            && !self.failing
+        {
+            let error = one_line(error);
+            tracing::error!(%error, "the store could not take what this process tells of itself, it is tried again: {error}");
+        }
+        self.failing = error.is_some();
+    }
+
+    async fn commit(&mut self, mut txs: Vec<Tx>) -> Vec<TxResult> {
+        txs.iter_mut().for_each(Tx::put_in_order);
+        let (store, away) = (self.engine.store.as_ref(), &self.engine.away);
+        self.lane.commit(store, away, txs).await
     }
 
     /// Obeys what this process was told through the store, in order, each once.
@@ -206,8 +209,8 @@ impl Presence {
             key: key.clone(),
             item: item.clone(),
         };
-        self.commit(Tx::always(orders.iter().map(strike).collect()))
-            .await;
+        let strikes = Tx::always(orders.iter().map(strike).collect());
+        self.commit(vec![strikes]).await;
         for order in &orders {
             let handle = &self.engine.handle;
             match &order[..] {
