@@ -373,6 +373,25 @@ async fn a_push_that_runs_out_of_time_does_not_take_a_newer_one_with_it() {
     assert_eq!(flow.queue("default").await.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_push_that_nobody_polls_any_more_holds_up_no_other() {
+    let (flow, faults) = faulty();
+    faults.unsent.store(1, Ordering::SeqCst);
+    let push = |n| reports::set().client(&flow.client).perform_async(n);
+    // It waits for its second attempt, and is neither polled nor dropped.
+    let mut idle = std::pin::pin!(push(1).into_future());
+    std::future::poll_fn(|cx| {
+        assert!(idle.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    for n in 2..5 {
+        push(n).await.unwrap();
+    }
+    idle.await.unwrap();
+    assert_eq!(flow.queue("default").await.len(), 4);
+}
+
 #[tokio::test]
 async fn a_bulk_of_large_arguments_goes_in_several_slices() {
     let (flow, faults) = faulty();

@@ -60,6 +60,7 @@ struct UnansweredBatch {
 pub(super) struct Pusher {
     store: Arc<dyn Store>,
     sender: mpsc::UnboundedSender<Submission>,
+    /// Those of whoever sends by itself.
     numbers: Arc<Mutex<Numbers>>,
     /// How many wait for an answer.
     waiting: Arc<AtomicUsize>,
@@ -116,12 +117,11 @@ impl Pusher {
     /// Starts the task on the current runtime.
     pub(super) fn start(store: Arc<dyn Store>, timeout: Duration) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let numbers = Arc::new(Mutex::new(Numbers::new()));
-        tokio::spawn(run(store.clone(), receiver, numbers.clone()));
+        tokio::spawn(run(store.clone(), receiver));
         Self {
             store,
             sender,
-            numbers,
+            numbers: Arc::new(Mutex::new(Numbers::new())),
             waiting: Arc::default(),
             timeout,
         }
@@ -210,11 +210,9 @@ impl Pusher {
     }
 }
 
-async fn run(
-    store: Arc<dyn Store>,
-    mut receiver: mpsc::UnboundedReceiver<Submission>,
-    numbers: Arc<Mutex<Numbers>>,
-) {
+async fn run(store: Arc<dyn Store>, mut receiver: mpsc::UnboundedReceiver<Submission>) {
+    // A lane of its own: it must not wait for who sends by itself, whose future may be kept and not be polled any more.
+    let mut numbers = Numbers::new();
     let mut left = None;
     loop {
         let Some(first) = (match left.take() {
@@ -223,7 +221,6 @@ async fn run(
         }) else {
             return;
         };
-        let mut numbers = numbers.lock().await;
         let (txs, waiting, rest) = gather(first, &mut receiver);
         left = rest;
         let Some(deadline) = waiting.iter().map(|waiting| waiting.deadline).min() else {
@@ -233,7 +230,7 @@ async fn run(
         let batch = lane.batch(txs);
         match commit(store.as_ref(), &batch, deadline).await {
             Ok(results) => {
-                *numbers = lane.after_batch();
+                numbers = lane.after_batch();
                 for (Waiting { reply, .. }, result) in waiting.into_iter().zip(results) {
                     let _ = reply.send(Reply::Answered(result));
                 }
