@@ -274,12 +274,15 @@ async fn goes_on_without(scene: Scene) {
         .await;
     let scene = scene.afterwards().await;
     let log = scene.worker.log();
-    // Results that were on their way are named one by one, the rest is counted.
+    // A claim is counted as lost unless its result was refused before that; a result that is there already is sent all the
+    // same, and refused, of a claim that was counted too.
     let refused = log.matches("a late result was refused").count() as u64;
-    let lost = log
+    let lost: u64 = log
         .split_once(" claims were lost")
-        .and_then(|(before, _)| before.rsplit_once(' ')?.1.parse().ok());
-    assert_eq!(lost.map(|lost: u64| lost + refused), Some(RUNNING), "{log}");
+        .and_then(|(before, _)| before.rsplit_once(' ')?.1.parse().ok())
+        .expect("the number of lost claims is logged");
+    assert!(lost <= RUNNING && refused <= RUNNING, "{log}");
+    assert!(lost + refused >= RUNNING, "{log}");
     scene.worker.stop().await;
 }
 
