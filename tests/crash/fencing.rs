@@ -25,10 +25,11 @@ async fn late_results_of_a_stopped_process_are_refused(site: Site) {
         .lease(LEASE)
         .arguments(&["-c", "2"])
         .dies_at("BeforeCommit", 1)
-        .variable("CRASH_SIGNAL", "STOP")
+        .variable("CRASH_SIGNAL", "HOLD")
         .variable("CRASH_GATE", gate.to_str().unwrap())
         .start();
     site.until_reported(1, |what| *what == What::Killed).await;
+    site.suspend(&stopped);
     let other = site.worker().lease(LEASE).start();
     site.until_idle().await;
     let before = site.stats().await;
@@ -67,7 +68,7 @@ async fn jobs_of_a_stopped_process_run_elsewhere_and_count_once(site: Site) {
     let is_start = |what: &What| matches!(what, What::Start(..));
     let stopped = site.worker().lease(LEASE).start();
     site.until_reported(4, is_start).await;
-    stopped.send(Signal::STOP);
+    site.suspend(&stopped);
     let other = site.worker().lease(LEASE).start();
     let ledger = site.until_reported(8, is_start).await;
     for (n, by) in ledger.starts() {

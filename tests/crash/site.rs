@@ -182,6 +182,24 @@ impl Site {
         logs
     }
 
+    /// Stops a process as SIGSTOP does. One that is stopped amid a write would keep the lock of its SQLite file, and nobody could
+    /// go on: so it is stopped while the lock is held here.
+    pub(crate) fn suspend(&self, process: &Process) {
+        let lock = self.file().map(|file| {
+            let connection = rusqlite::Connection::open(file).unwrap();
+            connection.busy_timeout(PATIENCE).unwrap();
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            connection
+        });
+        process.send(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while !process.is_suspended() {
+            assert!(Instant::now() < deadline, "the process does not stop");
+            std::thread::yield_now();
+        }
+        drop(lock);
+    }
+
     /// The file is as SQLite wants it to be, and the doctor finds nothing in the store.
     pub(crate) async fn check_integrity(&self) {
         if let Some(file) = self.file() {
@@ -305,6 +323,15 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn send(&self, signal: Signal) {
         send(self.pid, signal);
+    }
+
+    /// Whether all of its threads stand still.
+    fn is_suspended(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        threads.flatten().all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status"));
+            status.is_ok_and(|status| status.contains("State:\tT"))
+        })
     }
 
     /// Waits until it has ended.

@@ -20,13 +20,14 @@ pub(crate) struct Kill {
     pub(crate) log: Log,
     point: String,
     left: AtomicU32,
-    signal: Signal,
+    /// `None`: it holds its thread instead, for somebody else to stop it.
+    signal: Option<Signal>,
     armed: AtomicBool,
 }
 
 impl Kill {
     /// Reads `CRASH_KILL`: a point, a colon, and at which arrival. Without it, the process lives. `CRASH_SIGNAL` says what comes
-    /// instead of the end: `STOP` or `TERM`.
+    /// instead of the end: `HOLD` or `TERM`.
     pub(crate) fn from_environment(log: Log) -> Self {
         let setting = env::var("CRASH_KILL").unwrap_or_default();
         let (point, left) = setting.split_once(':').unwrap_or(("", "1"));
@@ -35,9 +36,9 @@ impl Kill {
             point: point.to_owned(),
             left: AtomicU32::new(left.parse().expect("CRASH_KILL ends with a number")),
             signal: match env::var("CRASH_SIGNAL").as_deref() {
-                Ok("STOP") => Signal::STOP,
-                Ok("TERM") => Signal::TERM,
-                _ => Signal::KILL,
+                Ok("HOLD") => None,
+                Ok("TERM") => Some(Signal::TERM),
+                _ => Some(Signal::KILL),
             },
             armed: AtomicBool::new(false),
         }
@@ -80,22 +81,21 @@ impl Kill {
         self.point == MID_COMMIT || self.point == BULK_PUSH
     }
 
-    /// Sends the signal. After SIGTERM this thread goes on at once; after SIGSTOP, once there is a file at `CRASH_GATE`: other threads
-    /// may run on for a moment, and this one is not to.
+    /// Sends the signal. After SIGTERM this thread goes on at once. Without one it is held until there is a file at `CRASH_GATE`.
     pub(crate) fn now(&self) {
         self.log.write("killed");
-        kill_process(getpid(), self.signal).expect("a process may send itself signals");
-        match self.signal {
-            Signal::TERM => {}
-            Signal::STOP => {
-                let gate = env::var("CRASH_GATE").expect("CRASH_GATE says when to go on");
-                while !Path::new(&gate).exists() {
-                    thread::yield_now();
-                }
+        let Some(signal) = self.signal else {
+            let gate = env::var("CRASH_GATE").expect("CRASH_GATE says when to go on");
+            while !Path::new(&gate).exists() {
+                thread::yield_now();
             }
-            _ => loop {
+            return;
+        };
+        kill_process(getpid(), signal).expect("a process may send itself signals");
+        if signal == Signal::KILL {
+            loop {
                 thread::park();
-            },
+            }
         }
     }
 }
