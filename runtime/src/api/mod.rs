@@ -72,27 +72,20 @@ pub use sweep::{Progress, Sweep};
 pub use work::Work;
 
 use crate::client::Client;
-use crate::engine::{DeathHandler, DeathHandlers};
+use crate::engine::{DeadSet, DeathHandler, DeathHandlers};
 use crate::job::Timestamp;
 use crate::job::payload::Wire;
-use crate::store::{Effect, Store, TestClock, TimedSet};
+use crate::store::{Effect, Store, TestClock};
 
 /// What may be seen and done in a store. Cheap to clone; see the [module](self).
 #[derive(Clone)]
 pub struct Api {
     client: Client,
     wire: Wire,
-    dead_max_jobs: u64,
-    dead_timeout: Duration,
+    dead_set: DeadSet,
     death_handlers: DeathHandlers,
     clock: Option<TestClock>,
 }
-
-/// One more than the dead set keeps, as in Sidekiq.
-const DEAD_MAX_JOBS: u64 = 10_000;
-
-/// How long the dead set keeps a job, as in Sidekiq.
-const DEAD_TIMEOUT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 impl Api {
     /// What may be seen and done in the store of this client, over its connection.
@@ -101,8 +94,7 @@ impl Api {
         Self {
             client: client.clone(),
             wire: client.wire(),
-            dead_max_jobs: DEAD_MAX_JOBS,
-            dead_timeout: DEAD_TIMEOUT,
+            dead_set: DeadSet::default(),
             death_handlers: DeathHandlers::default(),
             clock: None,
         }
@@ -120,8 +112,7 @@ impl Api {
     /// 180 days.
     #[must_use]
     pub fn dead_set_limits(mut self, max_jobs: u64, timeout: Duration) -> Self {
-        self.dead_max_jobs = max_jobs;
-        self.dead_timeout = timeout;
+        self.dead_set = DeadSet { max_jobs, timeout };
         self
     }
 
@@ -176,11 +167,7 @@ impl Api {
 
     /// The effect that brings the dead set within its bounds.
     fn trim(&self, now: Timestamp) -> Effect {
-        Effect::Trim {
-            set: TimedSet::Dead,
-            before: now.before(self.dead_timeout),
-            keep: self.dead_max_jobs.saturating_sub(1),
-        }
+        self.dead_set.trim(now)
     }
 }
 

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::error::not_empty;
 use super::{Acted, Api, ApiError};
+use crate::engine::cleanup;
 use crate::job::Timestamp;
-use crate::store::{Effect, Fields, Guard, Key, Members, Tx, TxResult, keys};
+use crate::store::{Effect, Fields, Key, Members, Tx, TxResult, keys};
 
 /// A process that shows itself: one of ours, or one of Ruby's Sidekiq, 6.5, 7 or 8.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,12 +81,6 @@ pub enum Signal {
 
 /// How long an order stands, as in Sidekiq.
 const ORDER_TTL: Duration = Duration::from_secs(60);
-
-/// How often one of all looks for processes that are gone, as in Sidekiq.
-const CLEAN_UP_EVERY: Duration = Duration::from_secs(60);
-
-/// The field without which a hash describes no process.
-const INFO: &str = "info";
 
 impl Api {
     /// The processes that show themselves, by identity. Three round trips, the second as long as there are processes. One that died
@@ -193,33 +188,21 @@ impl Api {
     /// # Errors
     /// A store that gives no answer, or refuses.
     pub async fn clean_up_processes(&self) -> Result<Vec<String>, ApiError> {
-        let throttle: Key = keys::PROCESS_CLEANUP.into();
-        let ours = Tx::when(
-            Guard::Absent(throttle.clone()),
-            vec![Effect::Set {
-                key: throttle,
-                value: Bytes::from_static(b"1"),
-                ttl: Some(CLEAN_UP_EVERY),
-            }],
-        );
-        if self.act(ours).await? == Acted::Gone {
+        if self.act(cleanup::take_turn()).await? == Acted::Gone {
             return Ok(Vec::new());
         }
         let described = self.described().await?.into_iter();
         let gone: Vec<String> = described
-            .filter(|(_, fields)| !fields.iter().any(|(field, _)| field == INFO))
+            .filter(|(_, fields)| cleanup::is_gone(fields))
             .map(|(identity, _)| identity)
             .collect();
         if gone.is_empty() {
             return Ok(gone);
         }
-        // One that shows itself again at this moment stays.
-        let leave = |identity: &String| {
-            let still_gone = Guard::AbsentField(keys::process(identity), INFO.into());
-            let leave = Effect::Leave(Members::Processes, identity.as_str().into());
-            Tx::when(still_gone, vec![leave])
-        };
-        let txs = gone.iter().map(leave).collect();
+        let txs = gone
+            .iter()
+            .map(|identity| cleanup::leave(identity))
+            .collect();
         let results = super::change::Changes::new(self).commit(txs).await?;
         let left = gone.into_iter().zip(results);
         Ok(left

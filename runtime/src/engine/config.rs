@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dead_set::DeadSet;
+use crate::job::backoff;
 use crate::job::payload::Wire;
-use crate::job::{Timestamp, backoff};
-use crate::store::{Effect, TimedSet};
 
 /// What an engine is set to.
 #[derive(Clone, Debug)]
@@ -29,26 +29,6 @@ pub(super) struct EngineConfig {
     pub(super) dead_set: DeadSet,
 }
 
-/// What the dead set keeps.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DeadSet {
-    /// One more than it keeps, as in Sidekiq. Defaults to 10,000.
-    pub(super) max_jobs: u64,
-    /// For how long. Defaults to 180 days.
-    pub(super) timeout: Duration,
-}
-
-impl DeadSet {
-    /// The effect that brings the dead set within its bounds.
-    pub(super) fn trim(self, now: Timestamp) -> Effect {
-        Effect::Trim {
-            set: TimedSet::Dead,
-            before: now.before(self.timeout),
-            keep: self.max_jobs.saturating_sub(1),
-        }
-    }
-}
-
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
@@ -59,10 +39,7 @@ impl Default for EngineConfig {
             tag: program(),
             wire: Wire::default(),
             max_retries: backoff::DEFAULT_RETRIES,
-            dead_set: DeadSet {
-                max_jobs: 10_000,
-                timeout: Duration::from_secs(180 * 24 * 60 * 60),
-            },
+            dead_set: DeadSet::default(),
         }
     }
 }

@@ -14,6 +14,7 @@
 mod builder;
 mod clock;
 mod config;
+mod dead_set;
 mod death;
 mod endings;
 mod execute;
@@ -43,11 +44,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub(crate) use dead_set::DeadSet;
 pub use death::{Death, DeathHandler};
 pub(crate) use death::{DeathHandlers, Dying};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use points::Point;
+pub(crate) use presence::cleanup;
 pub use server::Server;
 
 use crate::job::{Registry, States};

@@ -1,5 +1,6 @@
 //! Showing this process and what it runs, in Sidekiq's form, and obeying what it is told.
 
+pub(crate) mod cleanup;
 mod description;
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use super::insist::CommitLane;
 use super::{Engine, metrics};
 use crate::job::payload::{Record, Wire};
 use crate::job::{one_line, short};
-use crate::store::{Effect, Guard, Interest, Key, Members, Tx, TxResult, keys};
+use crate::store::{Effect, Interest, Key, Members, Tx, TxResult, keys};
 use description::{Description, identity};
 
 /// How often it is written what this process does. Where there is nothing new to tell, every second time.
@@ -22,9 +23,6 @@ const BEAT: Duration = Duration::from_secs(5);
 
 /// How long a process is shown after its last beat, as in Sidekiq.
 const SHOWN_FOR: Duration = Duration::from_secs(60);
-
-/// How often one of all processes looks for those that are gone, as in Sidekiq.
-const CLEAN_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long it waits at most for an order: a belt for wake-ups that are lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -113,7 +111,7 @@ impl Presence {
         }
         if self
             .cleaned_up
-            .is_none_or(|at| at.elapsed() >= CLEAN_UP_EVERY)
+            .is_none_or(|at| at.elapsed() >= cleanup::CLEAN_UP_EVERY)
         {
             self.cleaned_up = Some(Instant::now());
             self.clean_up().await;
@@ -231,25 +229,15 @@ impl Presence {
     /// do not read what is written here.
     async fn clean_up(&mut self) {
         let (store, away) = (self.engine.store.clone(), self.engine.away.clone());
-        let cleanup: Key = keys::PROCESS_CLEANUP.into();
-        let ours = Tx {
-            when: vec![Guard::Absent(cleanup.clone())],
-            then: vec![Effect::Set {
-                key: cleanup,
-                value: Bytes::from_static(b"1"),
-                ttl: Some(CLEAN_UP_EVERY),
-            }],
-            otherwise: Vec::new(),
-        };
-        let results = self.lane.commit(store.as_ref(), &away, vec![ours]).await;
+        let turn = vec![cleanup::take_turn()];
+        let results = self.lane.commit(store.as_ref(), &away, turn).await;
         let processes = away.insist(|| store.members(Members::Processes)).await;
         let hashes: Vec<Key> = processes.iter().map(|name| keys::process(name)).collect();
         let fields = away.insist(|| store.fields(&hashes)).await;
         let mut gone = Vec::new();
-        for ((identity, key), fields) in processes.into_iter().zip(hashes).zip(fields) {
-            if fields.is_empty() {
-                let leave = Effect::Leave(Members::Processes, identity.into());
-                gone.push(Tx::when(Guard::Absent(key), vec![leave]));
+        for (identity, fields) in processes.into_iter().zip(fields) {
+            if cleanup::is_gone(&fields) {
+                gone.push(cleanup::leave(&identity));
             } else if let Some(version) = description::older(&fields, self.engine.config.wire)
                 && self.older.insert(identity.clone())
             {

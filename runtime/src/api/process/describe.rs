@@ -9,7 +9,8 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Capsule, INFO, Process};
+use super::{Capsule, Process};
+use crate::engine::cleanup;
 use crate::job::Timestamp;
 use crate::store::Fields;
 
@@ -67,7 +68,7 @@ impl Process {
             found.map(|(_, value)| value)
         };
         let number = |name: &str| field(name).and_then(number::<u64>);
-        let info: Info = field(INFO)
+        let info: Info = field(cleanup::INFO)
             .and_then(|info| serde_json::from_slice(info).ok())
             .unwrap_or_default();
         // `host:pid:random`, and the host may have colons.
