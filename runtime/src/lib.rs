@@ -6,6 +6,7 @@ pub mod api;
 pub mod client;
 pub mod engine;
 mod error;
+pub mod guide;
 pub mod job;
 pub mod layers;
 pub mod serve;

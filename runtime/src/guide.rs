@@ -1,0 +1,4 @@
+//! The guide: from the first job to all that a job can have, one chapter a module. Its code is compiled and run.
+
+#[doc = include_str!("guide/first_job.md")]
+pub mod first_job {}
