@@ -24,7 +24,7 @@ pub use config::Config;
 pub use connect::StoreUrl;
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};
-pub use middleware::{ClientMiddleware, ClientNext, Stop};
+pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
 pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkPush, Inline, Push};
@@ -36,7 +36,6 @@ use crate::job::{States, Timestamp};
 use crate::layers::{self, Layer};
 use crate::store::Store;
 use lane::Pusher;
-use middleware::Chain;
 
 /// A connection to a store for pushing jobs. Cheap to clone; the clones share it.
 ///
@@ -55,7 +54,7 @@ struct Inner {
 /// What a push or an inline run needs besides a store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
-    middleware: Chain,
+    middleware: ClientMiddlewareChain,
     pub(crate) states: Arc<States>,
 }
 

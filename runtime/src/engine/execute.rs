@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::errors::ExecutionError;
 use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
@@ -56,6 +57,18 @@ pub(super) async fn execute(
     };
     engine.metrics.record(class, &ending, took);
     let Settlement { tx, death } = finish::settle(engine, finished, &ending);
+    if !engine.error_handlers.is_empty()
+        && let Some(failure) = ending.failure()
+    {
+        let error = ExecutionError {
+            failure,
+            class: class.unwrap_or_default(),
+            claimed,
+            record: record.as_ref(),
+        };
+        let limit = engine.config.hook_timeout;
+        engine.error_handlers.tell(&error, limit).await;
+    }
     if let Some(dying) = death {
         engine.death_handlers.tell(&dying).await;
     }
@@ -85,11 +98,7 @@ async fn run(
     if job.is_active_job {
         call = call.of_active_job();
     }
-    let execution = Execution {
-        class: job.class(record),
-        record,
-        context: &context,
-    };
+    let execution = Execution::new(job.class(record), record, &context);
     let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
     let result = match definition.timeout {
         None => job.await,

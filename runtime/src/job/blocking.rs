@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::AbortHandle;
 
-use super::{Failure, Outcome, panic};
+use super::{Failure, Outcome, current, panic};
 
 /// How many blocking jobs run in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -22,8 +22,10 @@ pub async fn blocking(
     job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
     let counted = Counted::new();
+    let (current, span) = (current::snapshot(), tracing::Span::current());
     let work = tokio::task::spawn_blocking(move || {
         let _counted = counted;
+        let job = || span.in_scope(|| current.sync_scope(job));
         // Caught on this thread, which knows where it panicked.
         panic::caught(job).and_then(|result| result)
     });
