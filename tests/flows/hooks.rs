@@ -120,12 +120,16 @@ async fn a_stop_is_seen_in_its_parts(flow: Flow) {
     assert_eq!(rest, ["Quiet a", "Shutdown a", "0 shown", "Exit a"]);
 }
 
+async fn panics() {
+    panic!("no hook")
+}
+
 async fn hooks_that_panic_fail_or_hang_cost_nothing(flow: Flow) {
     let (report, mut told) = Flow::reports();
     let (mut server, mut reports) = flow.server();
     for event in EVENTS {
         server = server
-            .on(event, || async { panic!("no hook") })
+            .on(event, panics)
             .on(event, || async { Err::<(), _>("no luck".to_owned()) })
             .on(event, std::future::pending::<()>);
     }

@@ -267,10 +267,14 @@ mod tests {
         assert!(calls.taken().is_empty());
     }
 
+    async fn panics() {
+        panic!("no hook")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn one_that_panics_fails_or_hangs_stops_no_other() {
         let (calls, mut hooks) = (Calls::default(), Hooks::default());
-        hooks.add(Event::Startup, || async { panic!("no hook") });
+        hooks.add(Event::Startup, panics);
         hooks.add(Event::Startup, || -> std::future::Ready<()> {
             panic!("not even a future")
         });
