@@ -1,0 +1,58 @@
+//! The examples, run as a reader would run them.
+
+#![cfg(test)]
+
+use std::process::Command;
+
+/// What an example prints. It must end by itself, and well.
+fn output(example: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "sancho-examples",
+            "--example",
+            example,
+        ])
+        .env_remove("SANCHO_STORE")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{example}: {told}{errors}");
+    told
+}
+
+fn count(told: &str, line: &str) -> usize {
+    told.lines().filter(|told| told.starts_with(line)).count()
+}
+
+#[test]
+fn order_fulfillment() {
+    let told = output("order_fulfillment");
+    for order in 1..=3 {
+        assert_eq!(
+            count(&told, &format!("order {order} is fulfilled")),
+            1,
+            "{told}"
+        );
+        assert_eq!(
+            count(&told, &format!("order {order} was fulfilled already")),
+            2,
+            "{told}"
+        );
+    }
+    assert!(told.ends_with("9 runs, 3 shipments\n"), "{told}");
+}
+
+#[test]
+fn queue_monitor() {
+    let told = output("queue_monitor");
+    let expected = [
+        "queue \"critical\" has 150 jobs (threshold: 100)",
+        "queue \"mailers\" has 1001 jobs (threshold: 1000)",
+        "all queues were looked at",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
