@@ -29,7 +29,7 @@ pub(super) struct Submission {
 }
 
 /// What became of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// The store answered.
     Answered(TxResult),

@@ -3,6 +3,7 @@
 //! A push goes `perform_async` → client middleware → [`plan`] (one transaction, with what the layers add) → the [`lane`],
 //! which gathers concurrent pushes into one round trip.
 
+mod bulk;
 mod class;
 mod config;
 mod connect;
@@ -27,7 +28,7 @@ pub use error::{BulkError, InlineError, PushError};
 pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
-pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkPush, Inline, Push};
+pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkEach, BulkPush, Inline, Push};
 pub use set::Set;
 
 pub use crate::job::payload::{FieldError, NewJob, Wire};
