@@ -5,3 +5,6 @@ pub mod first_job {}
 
 #[doc = include_str!("guide/middleware.md")]
 pub mod middleware {}
+
+#[doc = include_str!("guide/bulk.md")]
+pub mod bulk {}

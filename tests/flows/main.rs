@@ -5,6 +5,7 @@
 mod active_job;
 mod api;
 mod bad_input;
+mod bulk;
 mod by_class;
 mod death;
 mod doctor;
