@@ -46,6 +46,7 @@ mod place;
 mod process;
 mod queue;
 mod record;
+pub mod search;
 mod set;
 mod stats;
 mod sweep;

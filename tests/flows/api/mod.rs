@@ -5,6 +5,7 @@ mod iterations;
 mod metrics;
 mod processes;
 mod queues;
+mod search;
 mod sets;
 mod stats;
 mod sweeps;
