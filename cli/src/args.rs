@@ -107,6 +107,15 @@ pub(crate) enum Command {
         /// The file; `-` is standard input
         file: PathBuf,
     },
+    /// Moves everything to another store: from SQLite to Redis, when one machine is no longer enough
+    Move {
+        /// The store that is emptied
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The store that it goes to
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
     /// Proves that the store is whole: each job in one place, each claim with an owner
     Doctor {
         /// Mends what is wrong

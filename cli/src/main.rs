@@ -51,6 +51,9 @@ async fn run(args: Args, out: Output) -> Result<()> {
     let command = match args.command {
         Command::Completions { shell } => return commands::manual::completions(shell),
         Command::Man => return commands::manual::man(),
+        Command::Move { from, to } => {
+            return commands::relocate::relocate(out, ask, &from, &to).await;
+        }
         command => command,
     };
     let mut config = Config::new();

@@ -7,6 +7,7 @@ mod jobs;
 pub(crate) mod manual;
 mod processes;
 mod queues;
+pub(crate) mod relocate;
 mod stats;
 mod transfer;
 
@@ -37,7 +38,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Export { places, output } => transfer::export(session, places, output).await,
         Command::Import { file } => transfer::import(session, &file).await,
         Command::Doctor { fix } => doctor::doctor(session, fix).await,
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Man => manual::man(),
+        // They need no store, or name theirs themselves.
+        Command::Move { .. } | Command::Completions { .. } | Command::Man => Ok(()),
     }
 }

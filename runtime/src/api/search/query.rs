@@ -272,7 +272,7 @@ fn at(args: &str, path: &[String], wanted: &str) -> bool {
     });
     value.is_some_and(|value| match value {
         serde_json::Value::String(text) => text == wanted,
-        value => value.to_string() == wanted,
+        value => serde_json::to_string(value).is_ok_and(|json| json == wanted),
     })
 }
 
