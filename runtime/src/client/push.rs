@@ -280,7 +280,8 @@ impl Bulk {
 ///
 /// A job that is wrong, or that middleware stops, fails alone, as a `nil` among the ids of Sidekiq's `push_bulk`. Slices of 1,000
 /// (or of 64 MiB of arguments) share a transaction, so what the store refuses it refuses for all jobs of a slice. After a slice that
-/// had no answer, those that follow are not tried.
+/// had no answer, those that follow are not tried. A job that is [`PushError::Unknown`] was pushed or was not: there is nothing
+/// to await again.
 ///
 /// # Errors
 /// No store to push to. Nothing was pushed.

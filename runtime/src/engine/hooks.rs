@@ -131,7 +131,9 @@ impl Hooks {
         tokio::select! {
             biased;
             () = work => {}
-            () = end => tracing::error!(?event, "the hooks of {event:?} were cut off: there was no more time for them"),
+            () = end => {
+                tracing::error!(?event, "the hooks of {event:?} were cut off: there was no more time for them");
+            }
         }
     }
 
@@ -147,20 +149,13 @@ impl Hook {
         let call = call.clone();
         // On a task of its own: where it holds its thread, its time is over all the same.
         let called = tokio::spawn(Caught::new(async move { call().await }));
-        let result = timeout(limit, AbortOnDropHandle::new(called)).await;
-        match result {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(failure))) => {
-                tracing::error!(?event, hook = name, "a hook failed: {}", one_line(failure))
-            }
-            // The runtime is being shut down.
-            Ok(Err(_)) => {}
-            Err(_) => tracing::error!(
-                ?event,
-                hook = name,
-                "a hook took longer than {limit:?}, it is not waited for"
-            ),
-        }
+        let wrong = match timeout(limit, AbortOnDropHandle::new(called)).await {
+            // Where it has not run to its end, the runtime is being shut down.
+            Ok(Ok(Ok(())) | Err(_)) => return,
+            Ok(Ok(Err(failure))) => format!("failed: {}", one_line(failure)),
+            Err(_) => format!("took longer than {limit:?}, it is not waited for"),
+        };
+        tracing::error!(?event, hook = name, "a hook {wrong}");
     }
 }
 

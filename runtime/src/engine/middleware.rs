@@ -106,7 +106,14 @@ impl Execution<'_> {
     }
 }
 
-/// The rest of the chain, and the job at its end.
+/// The rest of the chain, and the job at its end. Both run once:
+///
+/// ```compile_fail,E0382
+/// async fn twice(next: sancho::engine::Next<'_>) {
+///     _ = next.run().await;
+///     _ = next.run().await;
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Next<'a> {
     rest: &'a [Link<dyn Erased>],
