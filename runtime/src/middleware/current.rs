@@ -14,7 +14,7 @@ use crate::engine::{Execution, Middleware, Next};
 use crate::job::current::{self, Snapshot};
 use crate::job::{ArgsError, Failure, Outcome, args};
 
-/// Carries [current](crate::current) values from a push into the run of its job, and from there into what the job pushes:
+/// Carries [current] values from a push into the run of its job, and from there into what the job pushes:
 /// Sidekiq's `CurrentAttributes`. Give the same one to the client and to the server.
 ///
 /// ```

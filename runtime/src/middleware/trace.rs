@@ -13,7 +13,7 @@ use crate::job::{Failure, Outcome, TraceContext, current, short};
 ///
 /// A push carries the current [`TraceContext`] as `traceparent` and `tracestate` of the W3C, in fields of those names, as
 /// OpenTelemetry does it for Sidekiq: so traces go on between Ruby and Rust. Current is what [`source`](Self::source) gives, else
-/// what was set with [`current::scope`](crate::current::scope). A field that is there already stays.
+/// what was set with [`current::scope`]. A field that is there already stays.
 ///
 /// The run is a `tracing` span `job` with the fields `class`, `jid`, `trace_id`, `span_id` and `parent_id`; its
 /// context is current inside of it, so that what the job pushes is of the same trace. A job that was pushed in no trace, or
@@ -42,7 +42,7 @@ const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
 
 impl Trace {
-    /// Carries what was set with [`current::scope`](crate::current::scope).
+    /// Carries what was set with [`current::scope`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
