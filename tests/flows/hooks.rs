@@ -256,7 +256,7 @@ struct Hanging;
 
 impl ErrorHandler for Hanging {
     async fn call(&self, _: &ExecutionError<'_>) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
