@@ -123,9 +123,10 @@ impl Fetch {
         }
     }
 
-    /// The slots in use: by jobs that run, and by those whose end could not be committed.
+    /// The slots in use: by jobs that run, by those that were given up and have not ended, and by those whose end could not be
+    /// committed. There are as many spare slots as others.
     fn busy(&self) -> usize {
-        self.engine.slots.len() + self.failed.len()
+        self.engine.slots.occupied(self.engine.config.concurrency) + self.failed.len()
     }
 
     /// How many to claim, where so many more have ended.
@@ -212,6 +213,9 @@ impl Fetch {
     fn settle(&mut self, pending: Pending, result: TxResult) {
         match result {
             TxResult::Applied => {}
+            TxResult::Refused { by } if by > 0 => {
+                tracing::info!(claim = ?pending.claim, "discarded: it was cancelled by a user, so it goes back to no place");
+            }
             TxResult::Refused { .. } => {
                 tracing::warn!(claim = ?pending.claim, "a late result was refused: this process was taken for dead, the job was given to another");
             }
@@ -251,6 +255,7 @@ impl Fetch {
         let owner = self.engine.session.owner().await;
         let kept = |claim: &ClaimId| claim.owner == owner;
         self.engine.slots.retain(kept);
+        self.engine.given_up.notify_one();
         self.ahead.retain(|(claim, _)| kept(claim));
         self.owner = Some(owner.clone());
         self.hungry = true;
@@ -289,7 +294,8 @@ impl Fetch {
     }
 
     async fn drain(&mut self) {
-        while self.busy() > 0 || !self.pending.is_empty() {
+        // Those that were given up are settled, so nobody waits for them.
+        while self.engine.slots.len() + self.failed.len() > 0 || !self.pending.is_empty() {
             let ended = self.engine.endings.gather(self.engine.slots.len()).await;
             self.collect(ended);
             if !self.pending.is_empty() {
@@ -311,12 +317,16 @@ impl Fetch {
 
     /// Gives up what still runs, and hands it back once nothing of it runs any more.
     async fn interrupt(&mut self) {
-        if self.busy() == 0 && self.pending.is_empty() {
+        if self.engine.slots.len() + self.failed.len() == 0 && self.pending.is_empty() {
             return;
         }
         self.engine.slots.abort();
         self.engine.tasks.close();
-        let _ = timeout(ABORT_GRACE, self.engine.tasks.wait()).await;
+        let over = async {
+            self.engine.tasks.wait().await;
+            self.engine.slots.idle().await;
+        };
+        let _ = timeout(ABORT_GRACE, over).await;
         self.engine.points.reach(Point::Stopping);
         // Some may have ended while they were being stopped.
         let ended = self.engine.endings.gather(0).await;

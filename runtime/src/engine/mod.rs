@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
+//! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
@@ -12,6 +13,7 @@
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
 mod builder;
+mod cancel;
 mod clock;
 mod config;
 mod dead_set;
@@ -23,6 +25,7 @@ mod fetch;
 mod finish;
 mod heartbeat;
 mod insist;
+mod limits;
 mod metrics;
 mod middleware;
 mod orders;
@@ -44,13 +47,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub(crate) use cancel::order;
 pub(crate) use dead_set::DeadSet;
 pub use death::{Death, DeathHandler};
 pub(crate) use death::{DeathHandlers, Dying};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use points::Point;
-pub(crate) use presence::cleanup;
+pub(crate) use presence::{LABEL, cleanup};
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -88,6 +92,8 @@ struct Engine {
     tasks: TaskTracker,
     /// Notified when the owner was evicted outside of a turn.
     evicted: Notify,
+    /// Notified when there is an execution that [`limits`] has to see to.
+    given_up: Notify,
     /// Cancelled when the process begins to stop; what jobs see as `stopping()`.
     stopping: CancellationToken,
 }

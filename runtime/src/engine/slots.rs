@@ -1,15 +1,41 @@
-//! The jobs that run: kept by the loop that fills the slots, looked at by whoever shows them.
+//! The jobs that run: kept by the loop that fills the slots, looked at by whoever shows them or gives them up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::execute::Running;
-use crate::job::Timestamp;
+use crate::job::{Cancel, CancelReason, Timestamp};
 use crate::store::{ClaimId, Claimed};
+
+/// How many orders to cancel are remembered for jobs that have not started.
+const MOST_UNSTARTED: usize = 1_000;
 
 /// The jobs that run.
 #[derive(Debug, Default)]
-pub(super) struct Slots(Mutex<HashMap<ClaimId, Running>>);
+pub(super) struct Slots(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    running: HashMap<ClaimId, Running>,
+    /// Given up, and something of them still runs: their slots are not free.
+    lingering: HashMap<ClaimId, Lingering>,
+    /// Cancelled before they had a slot, or when they had none any more.
+    unstarted: BTreeSet<ClaimId>,
+    /// Given up, for [`Slots::given_up`].
+    lost: Vec<GivenUp>,
+}
+
+#[derive(Debug)]
+struct Lingering {
+    claimed: Claimed,
+    since: Timestamp,
+    /// Whether it did not stop in time, so that a spare slot stands in for its own.
+    stuck: bool,
+}
 
 /// A job that runs, as others see it.
 #[derive(Clone, Debug)]
@@ -17,60 +43,206 @@ pub(super) struct Work {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
     pub(super) since: Timestamp,
+    /// Whether it was given up and does not stop.
+    pub(super) stuck: bool,
+}
+
+/// An execution that was given up, and of which nobody else will say how it ended.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    pub(super) claim: ClaimId,
+    pub(super) claimed: Claimed,
+    pub(super) since: Timestamp,
+    pub(super) cancel: Cancel,
+    pub(super) task: AbortHandle,
 }
 
 impl Slots {
+    /// How many jobs run that were not given up for good.
     pub(super) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().running.len()
+    }
+
+    /// How many slots are in use, where so many spare ones may stand in for those of stuck jobs.
+    pub(super) fn occupied(&self, spares: usize) -> usize {
+        let state = self.lock();
+        let running = state.running.len();
+        if state.lingering.is_empty() {
+            return running;
+        }
+        let lingering = state.lingering.iter();
+        // Until its end is committed, one that is stuck stands among those that run as well.
+        let alone = lingering.filter(|(claim, _)| !state.running.contains_key(*claim));
+        let stuck = state.lingering.values().filter(|one| one.stuck).count();
+        (running + alone.count()).saturating_sub(stuck.min(spares))
     }
 
     pub(super) fn insert(&self, claim: ClaimId, running: Running) {
-        self.lock().insert(claim, running);
+        let mut state = self.lock();
+        if !state.unstarted.is_empty() && state.unstarted.remove(&claim) {
+            running.cancel.give_up(CancelReason::User);
+        }
+        state.running.insert(claim, running);
     }
 
     pub(super) fn remove(&self, claim: &ClaimId) -> Option<Running> {
-        self.lock().remove(claim)
+        self.lock().running.remove(claim)
+    }
+
+    /// Tells a job that it is cancelled: now, or when it starts.
+    pub(super) fn cancel(&self, claim: ClaimId) {
+        let mut state = self.lock();
+        if let Some(running) = state.running.get(&claim) {
+            running.cancel.give_up(CancelReason::User);
+            return;
+        }
+        state.unstarted.insert(claim);
+        if state.unstarted.len() > MOST_UNSTARTED {
+            // The claims of one owner are ordered by their age.
+            state.unstarted.pop_first();
+        }
     }
 
     /// Gives up those that are not to be kept, and tells them.
     pub(super) fn retain(&self, kept: impl Fn(&ClaimId) -> bool) {
-        self.lock().retain(|claim, running| {
-            if !kept(claim) {
-                running.cancelled.cancel();
+        let mut state = self.lock();
+        let State {
+            running,
+            lingering,
+            unstarted,
+            lost,
+        } = &mut *state;
+        unstarted.retain(&kept);
+        for (claim, running) in running.extract_if(|claim, _| !kept(claim)) {
+            running.cancel.give_up(CancelReason::LeaseLost);
+            if running.cancel.conclude() {
+                let given_up = GivenUp::of(&running);
+                lingering.insert(claim, given_up.lingering(false));
+                lost.push(given_up);
             }
-            kept(claim)
-        });
+        }
+    }
+
+    /// Those that were given up so long ago that they should have ended, or that were lost, each once; jobs that have run too long
+    /// are told so. Also whether there are others that were given up, or can be for their time.
+    pub(super) fn given_up(&self, grace: Duration) -> (Vec<GivenUp>, bool) {
+        let mut state = self.lock();
+        let mut given_up = std::mem::take(&mut state.lost);
+        let now = Instant::now();
+        let mut more = false;
+        for running in state.running.values() {
+            let cancel = &running.cancel;
+            if cancel.deadline().is_some_and(|deadline| deadline <= now) {
+                cancel.give_up(CancelReason::Timeout);
+            }
+            match cancel.since() {
+                Some(since) if now.duration_since(since) >= grace => {
+                    // Whoever says how it ended comes first: one that is just doing so is left alone.
+                    if cancel.conclude() {
+                        running.task.abort();
+                        given_up.push(GivenUp::of(running));
+                    }
+                }
+                since => more |= since.is_some(),
+            }
+        }
+        (given_up, more)
+    }
+
+    /// Takes note that something of it still runs, and will for long.
+    pub(super) fn mark_stuck(&self, given_up: &GivenUp) {
+        let stuck = given_up.lingering(true);
+        self.lock().lingering.insert(given_up.claim.clone(), stuck);
+    }
+
+    /// Nothing of it runs any more.
+    pub(super) fn ended(&self, claim: &ClaimId) {
+        self.lock().lingering.remove(claim);
     }
 
     /// Tells all of them that they are given up. They stay until they are taken.
     pub(super) fn abort(&self) {
-        for running in self.lock().values() {
-            running.cancelled.cancel();
+        for running in self.lock().running.values() {
+            running.cancel.give_up(CancelReason::Shutdown);
             running.task.abort();
+        }
+    }
+
+    /// Completes when no function of those that run is left on the blocking pool.
+    pub(super) async fn idle(&self) {
+        let running = self.lock().running.values().map(|one| one.cancel.clone()).collect::<Vec<_>>();
+        for cancel in running {
+            cancel.idle().await;
         }
     }
 
     /// Takes all of them, in the order in which they were claimed.
     pub(super) fn take(&self) -> Vec<Running> {
-        let mut all: Vec<_> = self.lock().drain().map(|(_, running)| running).collect();
+        let mut state = self.lock();
+        let mut all: Vec<_> = state.running.drain().map(|(_, running)| running).collect();
         all.sort_by(|a, b| a.claim.cmp(&b.claim));
         all
     }
 
     /// What runs, the oldest first.
     pub(super) fn work(&self) -> Vec<Work> {
-        let work = |(claim, running): (&ClaimId, &Running)| Work {
+        let state = self.lock();
+        let stuck = state.lingering.iter().filter(|(_, one)| one.stuck);
+        let mut all: Vec<_> = stuck
+            .map(|(claim, one)| Work {
+                claim: claim.clone(),
+                claimed: one.claimed.clone(),
+                since: one.since,
+                stuck: true,
+            })
+            .collect();
+        let running = state.running.iter();
+        let sound = running.filter(|(claim, _)| !state.lingering.contains_key(*claim));
+        all.extend(sound.map(|(claim, running)| Work {
             claim: claim.clone(),
             claimed: running.claimed.clone(),
             since: running.since,
-        };
-        let mut all: Vec<_> = self.lock().iter().map(work).collect();
+            stuck: false,
+        }));
         all.sort_by(|a, b| (a.since, &a.claim).cmp(&(b.since, &b.claim)));
         all
     }
 
+    /// How many jobs run, those included that are stuck, and how many of them are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        let stuck: Vec<_> = state.lingering.iter().filter(|(_, one)| one.stuck).collect();
+        let alone = stuck.iter().filter(|(claim, _)| !state.running.contains_key(*claim));
+        (state.running.len() + alone.count(), stuck.len())
+    }
+
     /// Nothing that holds the lock can panic half-way.
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimId, Running>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl GivenUp {
+    fn of(running: &Running) -> Self {
+        Self {
+            claim: running.claim.clone(),
+            claimed: running.claimed.clone(),
+            since: running.since,
+            cancel: running.cancel.clone(),
+            task: running.task.clone(),
+        }
+    }
+
+    fn lingering(&self, stuck: bool) -> Lingering {
+        Lingering {
+            claimed: self.claimed.clone(),
+            since: self.since,
+            stuck,
+        }
+    }
+
+    /// Whether nothing of it runs any more. Its task first: once that has ended, no function begins.
+    pub(super) fn is_over(&self) -> bool {
+        self.task.is_finished() && self.cancel.is_idle()
     }
 }
