@@ -74,7 +74,10 @@ impl Api {
         let seconds = self.now().as_millis().div_euclid(1_000);
         let now = Timestamp::from_millis(seconds.saturating_mul(1_000));
         let first = Guard::AbsentField(keys::iteration(jid), CANCELLED.into());
-        match self.act(Tx::when(first, vec![end_iteration(jid, now)])).await? {
+        match self
+            .act(Tx::when(first, vec![end_iteration(jid, now)]))
+            .await?
+        {
             Acted::Done => Ok(now),
             Acted::Gone => {
                 let iteration = self.iteration(jid).await?;

@@ -69,7 +69,9 @@ impl Cancelling {
 
     /// Obeying twice is as obeying once.
     fn obey(&self, owner: &Owner, order: &Bytes) {
-        let token = std::str::from_utf8(order).ok().and_then(|text| text.parse().ok());
+        let token = std::str::from_utf8(order)
+            .ok()
+            .and_then(|text| text.parse().ok());
         let Some(token) = token else {
             let order = String::from_utf8_lossy(order);
             tracing::warn!("an order to cancel names no claim: {}", one_line(order));

@@ -119,7 +119,7 @@ async fn run(
     job: Resolved,
     cancel: &Cancel,
 ) -> Ending {
-    if cancel.reason().is_some() {
+    if cancel.reason() == Some(CancelReason::User) {
         // Cancelled while it was claimed and not started.
         return Ending::Cancelled;
     }
@@ -155,12 +155,7 @@ async fn run(
     }
 }
 
-fn context(
-    engine: &Engine,
-    claimed: &Claimed,
-    record: &Record,
-    cancel: &Cancel,
-) -> Context {
+fn context(engine: &Engine, claimed: &Claimed, record: &Record, cancel: &Cancel) -> Context {
     Context::new(ContextParts {
         jid: record.jid().clone(),
         queue: claimed.queue.clone(),
@@ -204,7 +199,13 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
             );
         }
         Ending::Cancelled => {
-            tracing::info!(jid, class, queue, elapsed_ms, "discarded: it was cancelled by a user");
+            tracing::info!(
+                jid,
+                class,
+                queue,
+                elapsed_ms,
+                "discarded: it was cancelled by a user"
+            );
         }
         Ending::HandedBack | Ending::Lost => {}
     }
@@ -216,6 +217,7 @@ pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
     pub(super) since: Timestamp,
+    pub(super) start: Instant,
     pub(super) cancel: Cancel,
     pub(super) task: tokio::task::AbortHandle,
 }
@@ -247,6 +249,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
         claim,
         claimed,
         since: engine.clock.now(),
+        start: Instant::now(),
         cancel,
         task,
     }

@@ -106,14 +106,19 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
     let reason = given_up.cancel.reason();
     if !in_time {
         engine.slots.mark_stuck(&given_up);
-        let seconds = engine.clock.now().since(given_up.since).as_secs_f64();
+        let seconds = given_up.start.elapsed().as_secs_f64();
         tracing::error!(
-            jid, class, queue, seconds, ?reason,
-            "stuck: {} was given up and does not stop; a spare slot stands in for its own until it does", one_line(class)
+            jid,
+            class,
+            queue,
+            seconds,
+            ?reason,
+            "stuck: {} was given up and does not stop; a spare slot stands in for its own until it does",
+            one_line(class)
         );
     }
     if let Some(ending) = ending(reason, &known) {
-        let took = engine.clock.now().since(given_up.since);
+        let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
         let executed =
             execute::conclude(&engine, claim, &given_up.claimed, &known, &ending, took).await;
@@ -121,7 +126,13 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
     }
     if !in_time {
         over(&given_up).await;
-        tracing::info!(jid, class, queue, "no longer stuck: {} has stopped", one_line(class));
+        tracing::info!(
+            jid,
+            class,
+            queue,
+            "no longer stuck: {} has stopped",
+            one_line(class)
+        );
     }
     engine.slots.ended(&given_up.claim);
     engine.endings.wake();
@@ -133,7 +144,9 @@ fn ending(reason: Option<CancelReason>, known: &Known) -> Option<Ending> {
         CancelReason::User => Some(Ending::Cancelled),
         CancelReason::Timeout => {
             let limit = known.definition().and_then(|job| job.timeout);
-            Some(Ending::Failed(Failure::timed_out(limit.unwrap_or_default())))
+            Some(Ending::Failed(Failure::timed_out(
+                limit.unwrap_or_default(),
+            )))
         }
         CancelReason::Shutdown | CancelReason::LeaseLost => None,
     }

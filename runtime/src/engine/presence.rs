@@ -132,9 +132,7 @@ impl Presence {
 
     async fn beat(&mut self) {
         let (told, now) = (self.told(), self.engine.clock.now());
-        let hash = self
-            .description
-            .fields(told, self.round_trip, now);
+        let hash = self.description.fields(told, self.round_trip, now);
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {

@@ -53,6 +53,7 @@ pub(super) struct GivenUp {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
     pub(super) since: Timestamp,
+    pub(super) start: std::time::Instant,
     pub(super) cancel: Cancel,
     pub(super) task: AbortHandle,
 }
@@ -170,7 +171,12 @@ impl Slots {
 
     /// Completes when no function of those that run is left on the blocking pool.
     pub(super) async fn idle(&self) {
-        let running = self.lock().running.values().map(|one| one.cancel.clone()).collect::<Vec<_>>();
+        let running = self
+            .lock()
+            .running
+            .values()
+            .map(|one| one.cancel.clone())
+            .collect::<Vec<_>>();
         for cancel in running {
             cancel.idle().await;
         }
@@ -211,8 +217,14 @@ impl Slots {
     /// How many jobs run, those included that are stuck, and how many of them are.
     pub(super) fn counts(&self) -> (usize, usize) {
         let state = self.lock();
-        let stuck: Vec<_> = state.lingering.iter().filter(|(_, one)| one.stuck).collect();
-        let alone = stuck.iter().filter(|(claim, _)| !state.running.contains_key(*claim));
+        let stuck: Vec<_> = state
+            .lingering
+            .iter()
+            .filter(|(_, one)| one.stuck)
+            .collect();
+        let alone = stuck
+            .iter()
+            .filter(|(claim, _)| !state.running.contains_key(*claim));
         (state.running.len() + alone.count(), stuck.len())
     }
 
@@ -228,6 +240,7 @@ impl GivenUp {
             claim: running.claim.clone(),
             claimed: running.claimed.clone(),
             since: running.since,
+            start: running.start,
             cancel: running.cancel.clone(),
             task: running.task.clone(),
         }
@@ -244,5 +257,124 @@ impl GivenUp {
     /// Whether nothing of it runs any more. Its task first: once that has ended, no function begins.
     pub(super) fn is_over(&self) -> bool {
         self.task.is_finished() && self.cancel.is_idle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::{Owner, Token};
+
+    fn running(owner: &Owner, n: u64) -> Running {
+        let claim = ClaimId {
+            owner: owner.clone(),
+            token: Token::new(1, n),
+        };
+        Running {
+            claimed: Claimed {
+                token: claim.token,
+                queue: "default".into(),
+                recoveries: 0,
+                payload: "{}".into(),
+            },
+            claim,
+            since: Timestamp::from_micros(1),
+            start: Instant::now(),
+            cancel: Cancel::default(),
+            task: tokio::spawn(std::future::pending::<()>()).abort_handle(),
+        }
+    }
+
+    fn insert(slots: &Slots, running: Running) -> (ClaimId, Cancel) {
+        let (claim, cancel) = (running.claim.clone(), running.cancel.clone());
+        slots.insert(claim.clone(), running);
+        (claim, cancel)
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_cancelled_before_it_has_a_slot_is_told_when_it_has_one() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        let late = running(&owner, 0);
+        slots.cancel(late.claim.clone());
+        assert_eq!(insert(&slots, late).1.reason(), Some(CancelReason::User));
+        let (claim, other) = insert(&slots, running(&owner, 1));
+        assert_eq!(other.reason(), None);
+        slots.cancel(claim);
+        assert_eq!(other.reason(), Some(CancelReason::User));
+    }
+
+    #[tokio::test]
+    async fn orders_for_jobs_that_do_not_come_are_bounded() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        let claim = |n| ClaimId {
+            owner: owner.clone(),
+            token: Token::new(1, n),
+        };
+        let most = MOST_UNSTARTED as u64;
+        (0..=most).for_each(|n| slots.cancel(claim(n)));
+        assert_eq!(slots.lock().unstarted.len(), MOST_UNSTARTED);
+        assert_eq!(insert(&slots, running(&owner, 0)).1.reason(), None);
+        let newest = insert(&slots, running(&owner, most)).1;
+        assert_eq!(newest.reason(), Some(CancelReason::User));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_given_up_is_seen_to_once_and_only_by_one() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        let (claim, cancel) = insert(&slots, running(&owner, 0));
+        assert!(matches!(&slots.given_up(Duration::ZERO), (none, false) if none.is_empty()));
+        cancel.give_up(CancelReason::User);
+        let hour = Duration::from_secs(3_600);
+        assert!(matches!(&slots.given_up(hour), (none, true) if none.is_empty()));
+        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 1);
+        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 0);
+        slots.remove(&claim);
+        // One that has just said how it ended is left alone.
+        let (_, cancel) = insert(&slots, running(&owner, 1));
+        cancel.give_up(CancelReason::User);
+        assert!(cancel.conclude());
+        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn stuck_jobs_have_spare_slots_up_to_a_bound() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        for n in 0..3 {
+            insert(&slots, running(&owner, n))
+                .1
+                .give_up(CancelReason::Timeout);
+        }
+        let (given_up, _) = slots.given_up(Duration::ZERO);
+        assert_eq!(slots.occupied(2), 3);
+        given_up.iter().for_each(|one| slots.mark_stuck(one));
+        assert_eq!((slots.occupied(2), slots.counts()), (1, (3, 3)));
+        for one in &given_up {
+            slots.remove(&one.claim);
+            assert_eq!((slots.occupied(2), slots.counts()), (1, (3, 3)));
+        }
+        assert!(slots.work().iter().all(|work| work.stuck));
+        for (left, one) in [(2, 0), (1, 0), (0, 0)].into_iter().zip(&given_up) {
+            slots.ended(&one.claim);
+            assert_eq!((slots.counts().1, slots.occupied(2)), left);
+        }
+    }
+
+    #[tokio::test]
+    async fn those_whose_claim_is_lost_keep_their_slots_until_they_have_ended() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        let (claim, cancel) = insert(&slots, running(&owner, 0));
+        slots.retain(|_| false);
+        assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
+        assert_eq!((slots.len(), slots.occupied(9)), (0, 1));
+        let (lost, _) = slots.given_up(Duration::ZERO);
+        assert_eq!(lost.len(), 1);
+        assert!(slots.given_up(Duration::ZERO).0.is_empty());
+        while !lost[0].is_over() {
+            tokio::task::yield_now().await;
+        }
+        slots.ended(&claim);
+        assert_eq!(slots.occupied(9), 0);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::cancel::{Cancel, CancelReason};
 use super::JobId;
+use super::cancel::{Cancel, CancelReason};
 
 /// What a job that takes `#[context] cx: &Context` can ask about its execution.
 #[derive(Clone, Debug)]
