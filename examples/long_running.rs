@@ -1,7 +1,5 @@
 //! Jobs with a time limit: one that would hang is given up after it, and a function that nothing can stop from outside sees that
-//! its time is over. A third one is cancelled by hand.
-//!
-//! `cargo run --example long_running`
+//! its time is over. A third one is cancelled by hand: `cargo run --example long_running`.
 
 use std::time::Duration;
 

@@ -101,11 +101,7 @@ impl Fetch {
         }
         self.fill_slots();
         let ended = self.engine.endings.gather(self.engine.slots.len()).await;
-        let limit = if self.hungry {
-            self.room(ended.len())
-        } else {
-            0
-        };
+        let limit = if self.hungry { self.room(&ended) } else { 0 };
         self.collect(ended);
         if self.pending.is_empty() && limit == 0 {
             self.rest(stop).await;
@@ -115,7 +111,7 @@ impl Fetch {
     }
 
     fn fill_slots(&mut self) {
-        while self.busy() < self.engine.config.concurrency
+        while self.busy(&[]) < self.engine.config.concurrency
             && let Some((claim, claimed)) = self.ahead.pop_front()
         {
             let running = execute::start(&self.engine, claim.clone(), claimed);
@@ -123,19 +119,20 @@ impl Fetch {
         }
     }
 
-    /// The slots in use: by jobs that run, by those that were given up and have not ended, and by those whose end could not be
+    /// The slots in use once these are removed: by jobs that run, by those that were given up and have not ended, and by those whose end could not be
     /// committed. There are as many spare slots as others.
-    fn busy(&self) -> usize {
-        self.engine.slots.occupied(self.engine.config.concurrency) + self.failed.len()
+    fn busy(&self, ended: &[Executed]) -> usize {
+        let spares = self.engine.config.concurrency;
+        self.engine.slots.occupied(spares, ended) + self.failed.len()
     }
 
     /// How many to claim, where so many more have ended.
-    fn room(&mut self, ended: usize) -> usize {
+    fn room(&mut self, ended: &[Executed]) -> usize {
         if self.engine.handle.is_quiet() {
             return 0;
         }
         let slots = self.engine.config.concurrency;
-        let busy = self.busy().saturating_sub(ended) + self.ahead.len();
+        let busy = self.busy(ended) + self.ahead.len();
         (slots + self.pace.ahead(slots))
             .saturating_sub(busy)
             .min(MAX_CLAIM)
@@ -263,7 +260,7 @@ impl Fetch {
 
     /// Waits for something to do.
     async fn rest(&mut self, stop: &Stop) {
-        let hungry = self.room(0) > 0;
+        let hungry = self.room(&[]) > 0;
         if self.engine.slots.len() == 0 {
             self.pace.idle();
         }

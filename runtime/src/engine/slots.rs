@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::execute::Running;
+use super::execute::{Executed, Running};
 use crate::job::{Cancel, CancelReason, Timestamp};
 use crate::store::{ClaimId, Claimed};
 
@@ -64,18 +64,20 @@ impl Slots {
         self.lock().running.len()
     }
 
-    /// How many slots are in use, where so many spare ones may stand in for those of stuck jobs.
-    pub(super) fn occupied(&self, spares: usize) -> usize {
+    /// How many slots are in use once these are removed, where so many spare ones may stand in for those of stuck jobs.
+    pub(super) fn occupied(&self, spares: usize, ended: &[Executed]) -> usize {
         let state = self.lock();
         let running = state.running.len();
         if state.lingering.is_empty() {
-            return running;
+            return running.saturating_sub(ended.len());
         }
         let lingering = state.lingering.iter();
         // Until its end is committed, one that is stuck stands among those that run as well.
         let alone = lingering.filter(|(claim, _)| !state.running.contains_key(*claim));
         let stuck = state.lingering.values().filter(|one| one.stuck).count();
-        (running + alone.count()).saturating_sub(stuck.min(spares))
+        let keeps = |one: &&Executed| state.lingering.contains_key(&one.claim);
+        let freed = ended.len() - ended.iter().filter(keeps).count();
+        (running + alone.count()).saturating_sub(stuck.min(spares) + freed)
     }
 
     pub(super) fn insert(&self, claim: ClaimId, running: Running) {
@@ -265,7 +267,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::store::{Owner, Token};
+    use crate::store::{Owner, Token, Tx};
 
     fn running(owner: &Owner, n: u64) -> Running {
         let claim = ClaimId {
@@ -347,17 +349,24 @@ mod tests {
                 .give_up(CancelReason::Timeout);
         }
         let (given_up, _) = slots.given_up(Duration::ZERO);
-        assert_eq!(slots.occupied(2), 3);
+        assert_eq!(slots.occupied(2, &[]), 3);
         given_up.iter().for_each(|one| slots.mark_stuck(one));
-        assert_eq!((slots.occupied(2), slots.counts()), (1, (3, 3)));
+        let ended = |claim: &ClaimId| Executed {
+            claim: claim.clone(),
+            tx: Tx::default(),
+            took: Duration::ZERO,
+        };
+        let all: Vec<_> = given_up.iter().map(|one| ended(&one.claim)).collect();
+        assert_eq!(slots.occupied(2, &all), 1, "their ends free no slot");
+        assert_eq!((slots.occupied(2, &[]), slots.counts()), (1, (3, 3)));
         for one in &given_up {
             slots.remove(&one.claim);
-            assert_eq!((slots.occupied(2), slots.counts()), (1, (3, 3)));
+            assert_eq!((slots.occupied(2, &[]), slots.counts()), (1, (3, 3)));
         }
         assert!(slots.work().iter().all(|work| work.stuck));
         for (left, one) in [(2, 0), (1, 0), (0, 0)].into_iter().zip(&given_up) {
             slots.ended(&one.claim);
-            assert_eq!((slots.counts().1, slots.occupied(2)), left);
+            assert_eq!((slots.counts().1, slots.occupied(2, &[])), left);
         }
     }
 
@@ -367,7 +376,7 @@ mod tests {
         let (claim, cancel) = insert(&slots, running(&owner, 0));
         slots.retain(|_| false);
         assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
-        assert_eq!((slots.len(), slots.occupied(9)), (0, 1));
+        assert_eq!((slots.len(), slots.occupied(9, &[])), (0, 1));
         let (lost, _) = slots.given_up(Duration::ZERO);
         assert_eq!(lost.len(), 1);
         assert!(slots.given_up(Duration::ZERO).0.is_empty());
@@ -375,6 +384,6 @@ mod tests {
             tokio::task::yield_now().await;
         }
         slots.ended(&claim);
-        assert_eq!(slots.occupied(9), 0);
+        assert_eq!(slots.occupied(9, &[]), 0);
     }
 }
