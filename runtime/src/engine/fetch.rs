@@ -115,7 +115,9 @@ impl Fetch {
             && let Some((claim, claimed)) = self.ahead.pop_front()
         {
             let running = execute::start(&self.engine, claim.clone(), claimed);
-            self.engine.slots.insert(claim, running);
+            if self.engine.slots.insert(claim, running) {
+                self.engine.given_up.notify_one();
+            }
         }
     }
 

@@ -80,12 +80,15 @@ impl Slots {
         (running + alone.count()).saturating_sub(stuck.min(spares) + freed)
     }
 
-    pub(super) fn insert(&self, claim: ClaimId, running: Running) {
+    /// Whether it was cancelled before.
+    pub(super) fn insert(&self, claim: ClaimId, running: Running) -> bool {
         let mut state = self.lock();
-        if !state.unstarted.is_empty() && state.unstarted.remove(&claim) {
+        let cancelled = !state.unstarted.is_empty() && state.unstarted.remove(&claim);
+        if cancelled {
             running.cancel.give_up(CancelReason::User);
         }
         state.running.insert(claim, running);
+        cancelled
     }
 
     pub(super) fn remove(&self, claim: &ClaimId) -> Option<Running> {
