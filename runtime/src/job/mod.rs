@@ -4,6 +4,7 @@ pub(crate) mod active_job;
 pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
+mod cancel;
 pub(crate) mod chain;
 mod context;
 pub mod current;
@@ -23,6 +24,8 @@ mod trace;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
+pub(crate) use cancel::Cancel;
+pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
