@@ -15,7 +15,7 @@ pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
-    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
+    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo, Takes,
 };
 
 /// Every job that is linked into the binary.

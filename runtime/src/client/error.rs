@@ -59,6 +59,15 @@ pub enum PushError {
         /// The job.
         jid: JobId,
     },
+    /// In a test that asked for [`testing::inline`](fn@crate::testing::inline), the job ran at its push, and failed.
+    #[error("job {jid} ran at its push, as the test asked, and failed: {failure}")]
+    #[non_exhaustive]
+    Failed {
+        /// The job.
+        jid: JobId,
+        /// How.
+        failure: Box<Failure>,
+    },
 }
 
 impl PushError {

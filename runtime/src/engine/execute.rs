@@ -30,6 +30,16 @@ pub(super) async fn execute(
     claimed: &Claimed,
     cancelled: CancellationToken,
 ) -> Executed {
+    conclude(engine, claim, claimed, cancelled).await.0
+}
+
+/// The same, and how the execution ended.
+pub(super) async fn conclude(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    cancelled: CancellationToken,
+) -> (Executed, Ending) {
     let start = Instant::now();
     let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (None, None, Ending::malformed(&malformed)),
@@ -59,7 +69,7 @@ pub(super) async fn execute(
     if let Some(dying) = death {
         engine.death_handlers.tell(&dying).await;
     }
-    Executed { claim, tx, took }
+    (Executed { claim, tx, took }, ending)
 }
 
 async fn run(

@@ -9,8 +9,11 @@
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`shutdown`] | says when to stop, and how long that may take |
 //!
+//! [`alone`] runs single jobs by the same ways, without the loops: for tests.
+//!
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
+pub(crate) mod alone;
 mod builder;
 mod clock;
 mod config;

@@ -23,7 +23,7 @@ pub use args::{Args, ArgsError, Item, JobArg};
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};

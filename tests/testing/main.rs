@@ -1,0 +1,11 @@
+//! The test kit, used as users use it.
+
+#![cfg(test)]
+
+mod assertions;
+mod collecting;
+mod draining;
+mod inline;
+mod isolation;
+mod server;
+mod welcome_email_spec;
