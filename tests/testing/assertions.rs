@@ -24,7 +24,10 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 fn message(assertion: impl FnOnce()) -> String {
     let panicked = catch_unwind(AssertUnwindSafe(assertion)).unwrap_err();
-    *panicked.downcast::<String>().unwrap()
+    match panicked.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panicked) => (*panicked.downcast::<&str>().unwrap()).to_owned(),
+    }
 }
 
 #[tokio::test]

@@ -8,4 +8,3 @@ mod draining;
 mod inline;
 mod isolation;
 mod server;
-mod welcome_email_spec;
