@@ -152,6 +152,6 @@ impl<J> Deref for EnqueuedJob<J> {
 
 impl<J> fmt::Debug for EnqueuedJob<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.job.fmt(f)
+        fmt::Debug::fmt(&self.job, f)
     }
 }

@@ -174,7 +174,7 @@ impl Fake {
     /// All jobs that are enqueued or scheduled, in the order in which they were pushed. Sidekiq's `Sidekiq::Job.jobs`.
     #[must_use]
     pub fn jobs(&self) -> Vec<Enqueued> {
-        self.stage.enqueued(&Which::All)
+        self.stage.enqueued(Which::All)
     }
 
     /// Those of them that go to this queue. Sidekiq's `Sidekiq::Queues["mailers"]`.
@@ -209,7 +209,7 @@ impl Fake {
     /// # Cancel safety
     /// Dropped, the job that was running is gone from the fake.
     pub async fn drain_all(&self) -> Result<usize, RunError> {
-        self.stage.drain(&Which::All).await
+        self.stage.drain(Which::All).await
     }
 
     /// Runs the first job that is due.
@@ -220,7 +220,7 @@ impl Fake {
     /// # Cancel safety
     /// As [`drain_all`](Self::drain_all).
     pub async fn perform_one(&self) -> Result<(), RunError> {
-        self.stage.perform_one(&Which::All).await
+        self.stage.perform_one(Which::All).await
     }
 
     /// Runs everything to its end: scheduled jobs and retries too, moving the clock on to each. Jobs that fail are tried again, or end, as
@@ -238,7 +238,7 @@ impl Fake {
 
     /// Drops all jobs: enqueued, scheduled, waiting for another try, dead. Sidekiq's `Sidekiq::Job.clear_all`.
     pub fn clear_all(&self) {
-        self.stage.clear(&Which::All);
+        self.stage.clear(Which::All);
         self.stage.clear_ended();
     }
 }

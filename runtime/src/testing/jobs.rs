@@ -18,7 +18,7 @@ pub trait TestJobs: Job + Sized {
     #[track_caller]
     fn jobs() -> Vec<EnqueuedJob<Self>> {
         let stage = Stage::current();
-        let jobs = stage.enqueued(&Which::Of(Self::DEFINITION));
+        let jobs = stage.enqueued(Which::Of(Self::DEFINITION));
         jobs.into_iter().map(EnqueuedJob::new).collect()
     }
 
@@ -32,7 +32,7 @@ pub trait TestJobs: Job + Sized {
     /// Dropped, the job that was running is gone from the fake.
     fn drain() -> impl Future<Output = Result<usize, RunError>> + Send {
         let stage = Stage::current();
-        async move { stage.drain(&Which::Of(Self::DEFINITION)).await }
+        async move { stage.drain(Which::Of(Self::DEFINITION)).await }
     }
 
     /// Runs the first job of this type that is due. Sidekiq's `HardJob.perform_one`.
@@ -44,13 +44,13 @@ pub trait TestJobs: Job + Sized {
     /// As [`drain`](Self::drain).
     fn perform_one() -> impl Future<Output = Result<(), RunError>> + Send {
         let stage = Stage::current();
-        async move { stage.perform_one(&Which::Of(Self::DEFINITION)).await }
+        async move { stage.perform_one(Which::Of(Self::DEFINITION)).await }
     }
 
     /// Drops the jobs of this type that are enqueued or scheduled. Sidekiq's `HardJob.clear`.
     #[track_caller]
     fn clear() {
-        Stage::current().clear(&Which::Of(Self::DEFINITION));
+        Stage::current().clear(Which::Of(Self::DEFINITION));
     }
 }
 

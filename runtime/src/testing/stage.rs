@@ -1,5 +1,8 @@
 //! What a fake is made of: a store in memory, a clock, and what its jobs run with.
 
+mod drain;
+mod run;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -10,8 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Clock, Enqueued, RunError};
-use crate::__private::JOBS;
+use super::{Clock, Enqueued};
 use crate::api::Api;
 use crate::client::default;
 use crate::client::stand_in::{self, Sink, StandIn, Submitted};
@@ -19,21 +21,17 @@ use crate::client::{Client, Config};
 use crate::engine::ServerBuilder;
 use crate::engine::alone::{self, Alone};
 use crate::job::payload::Record;
-use crate::job::{
-    Definition, Ending, Failure, FailureKind, JobId, Outcome, Registry, RegistryError, Timestamp,
-};
+use crate::job::{Definition, JobId, Timestamp};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Answer, Batch, Commit, Effect, Lane, Order, Place, PlaceName, Store, TimedSet, Tx, TxResult,
 };
+use run::serves;
 
 /// The sets that jobs come due in.
 const DUE_SETS: [TimedSet; 2] = [TimedSet::Retry, TimedSet::Schedule];
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many jobs run to an end before it is taken for endless.
-const MOST_RUNS: usize = 100_000;
 
 /// Where the pushes of a test go.
 pub(super) struct Stage {
@@ -105,15 +103,6 @@ impl Which {
     }
 }
 
-/// What became of a job that was to run.
-enum Ran {
-    /// It was not there any more.
-    Gone,
-    Well,
-    Badly(Failure),
-    Unrunnable(String),
-}
-
 impl Stage {
     pub(super) fn new(kind: impl FnOnce(&Arc<dyn Store>, &Clock) -> Kind) -> Arc<Self> {
         let clock = Clock::starting_now();
@@ -177,7 +166,7 @@ impl Stage {
     }
 
     /// What is enqueued or scheduled, in the order in which it was pushed.
-    pub(super) fn enqueued(&self, which: &Which) -> Vec<Enqueued> {
+    pub(super) fn enqueued(&self, which: Which) -> Vec<Enqueued> {
         let mut jobs = self.in_queues();
         jobs.extend(self.in_set(TimedSet::Schedule));
         jobs.retain(|job| which.includes(job));
@@ -214,7 +203,7 @@ impl Stage {
     }
 
     /// What is due and stands in its queue.
-    fn waiting(&self, which: &Which) -> Vec<Enqueued> {
+    fn waiting(&self, which: Which) -> Vec<Enqueued> {
         let now = self.clock.now();
         for set in DUE_SETS {
             let due = answered(self.store.due(set, now, usize::MAX)).entries;
@@ -229,7 +218,7 @@ impl Stage {
     }
 
     /// Drops what is enqueued or scheduled.
-    pub(super) fn clear(&self, which: &Which) {
+    pub(super) fn clear(&self, which: Which) {
         for job in self.enqueued(which) {
             self.remove(job.place(), job.payload());
         }
@@ -247,174 +236,6 @@ impl Stage {
 
     fn remove(&self, from: PlaceName, payload: &Bytes) {
         self.commit(Tx::always(vec![Effect::Take(from, payload.clone())]));
-    }
-
-    /// Runs what is due until nothing is.
-    pub(super) async fn drain(&self, which: &Which) -> Result<usize, RunError> {
-        self.refuse_beside_a_server();
-        let mut ran = 0;
-        loop {
-            let before = ran;
-            for job in self.waiting(which) {
-                ran += usize::from(self.run_or_fail(&job, *which).await?);
-                if ran >= MOST_RUNS {
-                    return Err(RunError::Endless { ran });
-                }
-            }
-            if ran == before {
-                return Ok(ran);
-            }
-        }
-    }
-
-    pub(super) async fn perform_one(&self, which: &Which) -> Result<(), RunError> {
-        self.refuse_beside_a_server();
-        for job in self.waiting(which) {
-            if self.run_or_fail(&job, *which).await? {
-                return Ok(());
-            }
-        }
-        Err(RunError::Empty(self.nothing_due(which)))
-    }
-
-    /// Runs everything to its end, and moves the clock to where what waits is due. Gives how many have run, and what failed.
-    pub(super) async fn drain_to_end(&self) -> Result<(usize, Vec<RunError>), RunError> {
-        self.refuse_beside_a_server();
-        let (mut ran, mut failures) = (0, Vec::new());
-        loop {
-            let before = ran;
-            for job in self.waiting(&Which::All) {
-                match self.run_or_fail(&job, Which::All).await {
-                    Ok(has_run) => ran += usize::from(has_run),
-                    Err(failed @ RunError::Failed { .. }) => {
-                        ran += 1;
-                        failures.push(failed);
-                    }
-                    Err(error) => return Err(error),
-                }
-                if ran >= MOST_RUNS {
-                    return Err(RunError::Endless { ran });
-                }
-            }
-            if ran == before {
-                match self.next_due() {
-                    Some(next) => self.clock.set(next),
-                    None => return Ok((ran, failures)),
-                }
-            }
-        }
-    }
-
-    fn next_due(&self) -> Option<Timestamp> {
-        let next = |set: TimedSet| self.in_set(set).first()?.at();
-        DUE_SETS.into_iter().filter_map(next).min().map(Into::into)
-    }
-
-    fn nothing_due(&self, which: &Which) -> String {
-        let name = match which {
-            Which::All => "job".to_owned(),
-            Which::Of(_) => format!("job `{}`", which.name()),
-        };
-        let later = DUE_SETS.into_iter().flat_map(|set| self.in_set(set));
-        let next = later
-            .filter(|job| which.includes(job))
-            .filter_map(|job| job.at())
-            .min();
-        match next {
-            None => format!("no {name} is enqueued"),
-            Some(at) => {
-                let wait = Timestamp::from(at).since(self.clock.now());
-                format!(
-                    "no {name} is due; the next one is in {wait:?}: move the clock with `fake.advance(...)`"
-                )
-            }
-        }
-    }
-
-    /// Runs a job; says whether it was still there.
-    async fn run_or_fail(&self, job: &Enqueued, which: Which) -> Result<bool, RunError> {
-        let Some(queue) = job.standing_in() else {
-            return Ok(false);
-        };
-        match self.run(queue, job.payload(), which).await {
-            Ran::Gone => Ok(false),
-            Ran::Well => Ok(true),
-            Ran::Badly(failure) => Err(RunError::Failed {
-                job: Box::new(job.clone()),
-                failure: Box::new(failure),
-            }),
-            Ran::Unrunnable(reason) => Err(RunError::Unrunnable {
-                job: Box::new(job.clone()),
-                reason,
-            }),
-        }
-    }
-
-    async fn run(&self, queue: &Arc<str>, payload: &Bytes, which: Which) -> Ran {
-        let engine = match self.engine_for(payload, which).await {
-            Ok(engine) => engine,
-            Err(reason) => return Ran::Unrunnable(reason),
-        };
-        match engine.run(queue, payload, &self.claiming).await {
-            None => Ran::Gone,
-            Some(ending) => failure(ending).map_or(Ran::Well, Ran::Badly),
-        }
-    }
-
-    /// What runs this payload.
-    async fn engine_for(&self, payload: &Bytes, which: Which) -> Result<Arc<Alone>, String> {
-        let (definition, server) = {
-            let settings = self.settings();
-            let definition = settings.definition(payload, which)?;
-            let known = |(of, _): &&(&'static Definition, _)| std::ptr::eq(*of, definition);
-            if let Some((_, engine)) = settings.engines.iter().find(known) {
-                return Ok(engine.clone());
-            }
-            (definition, settings.server.clone())
-        };
-        let config = self.settings().config.clone();
-        let client = Client::into_sink(
-            Arc::new(Nowhere),
-            self.store.clone(),
-            &config,
-            self.clock.source(),
-        );
-        let server = server
-            .with_clock(self.clock.source())
-            .only_these([definition])
-            .build()
-            .map_err(|error| error.to_string())?;
-        let engine = Alone::start(server, &client)
-            .await
-            .map_err(|error| error.to_string())?;
-        let engine = Arc::new(engine);
-        self.settings().engines.push((definition, engine.clone()));
-        Ok(engine)
-    }
-
-    /// Runs what a push has put somewhere.
-    async fn run_pushed(&self, payload: Bytes, place: Place) -> Submitted {
-        let (queue, payload) = match place {
-            Place::Queue { name, .. } => (name, payload),
-            Place::Timed { set, .. } => {
-                let promotion = alone::promotion(set, &payload, self.clock.now());
-                let put = promotion.then.iter().find_map(put);
-                let Some((payload, Place::Queue { name, .. })) = put else {
-                    return Submitted::Unrunnable("its payload cannot be read".to_owned());
-                };
-                let (payload, name) = (payload.clone(), name.clone());
-                self.commit(promotion);
-                (name, payload)
-            }
-        };
-        match self.run(&queue, &payload, Which::All).await {
-            Ran::Gone | Ran::Well => Submitted::Answered(TxResult::Applied),
-            Ran::Badly(failure) => Submitted::Failed(failure),
-            Ran::Unrunnable(reason) => {
-                self.remove(PlaceName::Queue(queue), &payload);
-                Submitted::Unrunnable(reason)
-            }
-        }
     }
 
     /// Wakes who sleeps until the next entry of a timed set is due, since the clock has jumped.
@@ -439,14 +260,6 @@ impl Stage {
             Commit::Done(mut results) => results.remove(0),
             Commit::Stale => unreachable!("the numbers of this lane only grow"),
         }
-    }
-
-    #[track_caller]
-    fn refuse_beside_a_server(&self) {
-        assert!(
-            !matches!(self.kind, Kind::Served(_)),
-            "a server of this test runs its jobs: wait for it with `server.until_idle()` instead of draining"
-        );
     }
 
     fn settings(&self) -> MutexGuard<'_, Settings> {
@@ -516,82 +329,6 @@ impl Sink for Stage {
     }
 }
 
-impl Settings {
-    /// The job of this payload: what is meant, else what was named, else what is linked.
-    fn definition(&self, payload: &Bytes, which: Which) -> Result<&'static Definition, String> {
-        let named = which
-            .definition()
-            .into_iter()
-            .chain(self.server.named().iter().copied());
-        let mut named = named.filter(|definition| serves(definition, payload));
-        let linked = || {
-            let linked = JOBS.iter().copied().filter(|_| !self.server.is_only());
-            linked.filter(|definition| serves(definition, payload))
-        };
-        let definition = match named.next() {
-            Some(definition) => definition,
-            None => {
-                let mut linked = linked();
-                let Some(first) = linked.next() else {
-                    return Err(unserved(payload));
-                };
-                if let Some(second) = linked.next() {
-                    let class = first.class;
-                    let two = RegistryError::Duplicate {
-                        class,
-                        first,
-                        second,
-                    };
-                    return Err(format!(
-                        "{two}; or name the one that is meant with `fake.server(|server| server.register::<job>())`"
-                    ));
-                }
-                first
-            }
-        };
-        let registry = Registry::new([definition]).map_err(|error| error.to_string())?;
-        let states = self.server.states();
-        registry
-            .check(states)
-            .map_err(|error| format!("{error}; in a test, to the fake"))?;
-        Ok(definition)
-    }
-}
-
-fn serves(definition: &'static Definition, payload: &Bytes) -> bool {
-    let Ok(record) = Record::parse(payload.clone()) else {
-        return false;
-    };
-    Registry::new([definition]).is_ok_and(|registry| registry.resolve(&record).is_ok())
-}
-
-fn unserved(payload: &Bytes) -> String {
-    match Record::parse(payload.clone()) {
-        Ok(record) => Failure::unknown_class(record.class()).message,
-        Err(error) => error.to_string(),
-    }
-}
-
-/// How an execution failed, if it did.
-fn failure(ending: Ending) -> Option<Failure> {
-    let asked = |class: &str, message: String| Failure {
-        kind: FailureKind::Other,
-        class: class.to_owned(),
-        backtrace: vec![message.clone()],
-        message,
-        error: None,
-    };
-    match ending {
-        Ending::Failed(failure) | Ending::Unreadable(failure) => Some(failure),
-        Ending::Returned(Outcome::Retry(delay)) => Some(asked(
-            "sancho::Outcome::Retry",
-            format!("the job asked to be tried again after {delay:?}"),
-        )),
-        Ending::Returned(Outcome::Dead(reason)) => Some(asked("sancho::Outcome::Dead", reason)),
-        Ending::Returned(_) | Ending::HandedBack | Ending::Lost => None,
-    }
-}
-
 fn put(effect: &Effect) -> Option<(&Bytes, &Place)> {
     match effect {
         Effect::Put(payload, place) => Some((payload, place)),
@@ -616,17 +353,6 @@ pub(super) fn answered<T>(answer: Answer<'_, T>) -> T {
         Poll::Ready(Err(_)) | Poll::Pending => {
             unreachable!("a store in memory answers at once")
         }
-    }
-}
-
-/// The sink of clients that do not push.
-#[derive(Debug)]
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn submit(&self, _tx: Tx) -> Pin<Box<dyn Future<Output = Submitted> + Send + '_>> {
-        let reason = "this client does not push".to_owned();
-        Box::pin(async { Submitted::Unrunnable(reason) })
     }
 }
 
