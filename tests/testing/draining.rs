@@ -341,7 +341,7 @@ async fn of_two_jobs_of_one_class_the_one_that_is_named_runs() {
     assert!(error.contains("two jobs are called `Twin`"), "{error}");
     assert_eq!(twins::two::twin::drain().await.unwrap(), 1);
     twins::one::twin::perform_async().await.unwrap();
-    fake.server(|server| server.register::<twins::one::twin>());
+    fake.register::<twins::one::twin>();
     assert_eq!(fake.drain_all().await.unwrap(), 1);
     assert_eq!(ledger.lines(), ["two", "one"]);
 }

@@ -48,7 +48,7 @@ impl Alone {
             self.claim(queue, payload).await?
         };
         let cancelled = CancellationToken::new();
-        let (executed, ending) = execute::conclude(&self.0, claim, &claimed, cancelled).await;
+        let (executed, ending) = execute::attempt(&self.0, claim, &claimed, cancelled).await;
         self.0.session.turn(&[executed.tx], &[], 0).await;
         Some(ending)
     }

@@ -30,11 +30,11 @@ pub(super) async fn execute(
     claimed: &Claimed,
     cancelled: CancellationToken,
 ) -> Executed {
-    conclude(engine, claim, claimed, cancelled).await.0
+    attempt(engine, claim, claimed, cancelled).await.0
 }
 
 /// The same, and how the execution ended.
-pub(super) async fn conclude(
+pub(super) async fn attempt(
     engine: &Engine,
     claim: ClaimId,
     claimed: &Claimed,

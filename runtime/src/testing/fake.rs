@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::client::stand_in::{self, Mode, StandIn as _, StandInGuard};
 use crate::client::{Client, Config};
 use crate::engine::{Middleware, ServerBuilder};
+use crate::job::Job;
 use crate::store::TimedSet;
 
 /// Collects the pushes of this test, until the guard is dropped: those of the current tokio runtime, outside of one those of this
@@ -127,6 +128,11 @@ impl Fake {
     /// Sidekiq's `Sidekiq::Testing.server_middleware`.
     pub fn middleware(&self, middleware: impl Middleware) -> &Self {
         self.server(|server| server.middleware(middleware))
+    }
+
+    /// Means this job where two of one class are linked into the tests.
+    pub fn register<J: Job>(&self) -> &Self {
+        self.server(ServerBuilder::register::<J>)
     }
 
     /// Changes anything else that jobs run with, such as `max_retries` or death handlers.

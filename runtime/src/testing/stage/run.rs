@@ -133,7 +133,7 @@ impl Settings {
                     second,
                 };
                 Err(format!(
-                    "{two}; or name the one that is meant with `fake.server(|server| server.register::<job>())`"
+                    "{two}; or name the one that is meant with `fake.register::<job>()`"
                 ))
             }
         }
