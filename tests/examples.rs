@@ -82,3 +82,9 @@ fn queue_monitor() {
     ];
     assert_eq!(told.lines().collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn a_user_is_welcomed() {
+    let said = run("welcome_email");
+    assert_eq!(said, "to user 42: welcome, Ana\n");
+}

@@ -137,6 +137,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             const DEFINITION: &'static __P::Definition = &__JOB;
             type Typed = __Set;
         }
+
+        impl __P::Takes<#tuple> for #ident {}
     }
 }
 

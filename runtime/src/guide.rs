@@ -11,3 +11,6 @@ pub mod bulk {}
 
 #[doc = include_str!("guide/limits.md")]
 pub mod limits {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}

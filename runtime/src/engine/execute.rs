@@ -32,6 +32,17 @@ pub(super) async fn execute(
     claimed: &Claimed,
     cancel: &Cancel,
 ) -> Option<Executed> {
+    let (executed, _) = attempt(engine, claim, claimed, cancel).await?;
+    Some(executed)
+}
+
+/// The same, and how the execution ended.
+pub(super) async fn attempt(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    cancel: &Cancel,
+) -> Option<(Executed, Ending)> {
     let start = Instant::now();
     let (known, ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (Known::default(), Ending::malformed(&malformed)),
@@ -52,7 +63,9 @@ pub(super) async fn execute(
         Some(CancelReason::User) => Ending::Cancelled,
         _ => ending,
     };
-    Some(conclude(engine, claim, claimed, &known, &ending, start.elapsed()).await)
+    let took = start.elapsed();
+    let executed = conclude(engine, claim, claimed, &known, &ending, took).await;
+    Some((executed, ending))
 }
 
 /// What is known of a job: nothing, where its payload cannot be read.

@@ -11,8 +11,11 @@
 //! | [`hooks`] | calls the user's code at events of the server's life |
 //! | [`shutdown`] | says when to stop, and how long that may take |
 //!
+//! [`alone`] runs single jobs by the same ways, without the loops: for tests.
+//!
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
+pub(crate) mod alone;
 mod builder;
 mod cancel;
 mod clock;

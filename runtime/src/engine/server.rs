@@ -141,7 +141,7 @@ impl Server {
         Ok(client)
     }
 
-    fn engine(self, client: &Client) -> Engine {
+    pub(super) fn engine(self, client: &Client) -> Engine {
         let Chosen {
             config,
             registry,

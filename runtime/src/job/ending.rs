@@ -36,7 +36,7 @@ impl Ending {
     pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) | Self::Unreadable(failure) => Some(failure),
-            Self::Returned(_) | Self::HandedBack | Self::Lost => None,
+            Self::Returned(_) | Self::Cancelled | Self::HandedBack | Self::Lost => None,
         }
     }
 

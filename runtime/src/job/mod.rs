@@ -29,7 +29,7 @@ pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
