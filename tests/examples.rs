@@ -4,23 +4,21 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
-/// An example that `cargo build --examples` has built, as `cargo test --workspace --all-targets` does.
-fn built(example: &str) -> PathBuf {
+/// Where the examples are. `cargo test` builds them as tests, so they are built here, with the features that the workspace gives
+/// them; where they are built already, that takes no time.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let build = ["build", "--quiet", "--workspace", "--examples"];
+    let built = Command::new(env!("CARGO")).args(build).status().unwrap();
+    assert!(built.success(), "the examples cannot be built");
     let test = std::env::current_exe().unwrap();
-    let profile = test.parent().unwrap().parent().unwrap();
-    let path = profile.join("examples").join(example);
-    let built = path.exists();
-    assert!(
-        built,
-        "{example} is not built: run `cargo build --examples`"
-    );
-    path
-}
+    test.parent().unwrap().parent().unwrap().join("examples")
+});
 
 /// What an example prints. It must end by itself, and well.
 fn output(example: &str) -> String {
-    let output = Command::new(built(example))
+    let output = Command::new(FOLDER.join(example))
         .env_remove("SANCHO_STORE")
         .output()
         .unwrap();
