@@ -3,34 +3,29 @@
 #![cfg(test)]
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
+use std::sync::LazyLock;
 
-/// Builds an example and runs it, with a store of its own.
-fn run(name: &str) -> String {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "sancho-examples"])
-        .args(["--example", name])
-        .output()
-        .unwrap();
-    succeeded(name, &built);
-    let output = Command::new(built_examples().join(name))
+/// Where the examples are. `cargo test` builds them as tests, so they are built here, with the features that the workspace gives
+/// them; where they are built already, that takes no time.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let build = ["build", "--quiet", "--workspace", "--examples"];
+    let built = Command::new(env!("CARGO")).args(build).status().unwrap();
+    assert!(built.success(), "the examples cannot be built");
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("examples")
+});
+
+/// What an example says on a store of its own. It must end by itself, and well.
+fn run(example: &str) -> String {
+    let output = Command::new(FOLDER.join(example))
         .env_remove("REDIS_URL")
         .env("SANCHO_STORE", "memory:")
         .output()
         .unwrap();
-    succeeded(name, &output)
-}
-
-/// The folder where the build puts examples: beside that of this test.
-fn built_examples() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("examples")
-}
-
-fn succeeded(name: &str, output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let wrong = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}:\n{said}\n{wrong}");
+    assert!(output.status.success(), "{example}:\n{said}\n{wrong}");
     said
 }
 
