@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::finish::{self, Finished, Settlement};
+use super::finish::{self, Finished};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
@@ -31,7 +31,7 @@ pub(super) async fn execute(
     cancelled: CancellationToken,
 ) -> Executed {
     let start = Instant::now();
-    let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
+    let (record, job, mut ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (None, None, Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
@@ -55,10 +55,8 @@ pub(super) async fn execute(
         definition: job.map(|job| job.definition),
     };
     engine.metrics.record(class, &ending, took);
-    let Settlement { tx, death } = finish::settle(engine, finished, &ending);
-    if let Some(dying) = death {
-        engine.death_handlers.tell(&dying).await;
-    }
+    let settlement = finish::settle(engine, finished, &ending);
+    let tx = settlement.announced(engine, &mut ending).await;
     Executed { claim, tx, took }
 }
 
@@ -81,7 +79,8 @@ async fn run(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
-    );
+    )
+    .of_version(record.version());
     if job.is_active_job {
         call = call.of_active_job();
     }
