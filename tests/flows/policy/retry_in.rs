@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sancho::engine::{Execution, Middleware, Next};
 use sancho::job::FailureKind;
-use sancho::store::TimedSet;
+use sancho::store::{Effect, PlaceName, TimedSet};
 use sancho::{Failure, Outcome, RetryIn, job};
 
 use super::{MailError, assert_waits, failed, gone, payload};
@@ -46,11 +46,8 @@ async fn rate_limits_wait_by_the_square_of_the_count(flow: Flow) {
         let payload = payload("Charge", 0, &after(count));
         let entry = failed(&flow, server, TimedSet::Retry, &payload).await;
         assert_waits(&flow, &entry, seconds, count.into());
-        flow.apply(vec![sancho::store::Effect::Take(
-            entry.payload.clone(),
-            sancho::store::PlaceName::Timed(TimedSet::Retry),
-        )])
-        .await;
+        let retries = PlaceName::Timed(TimedSet::Retry);
+        flow.apply(vec![Effect::Take(retries, entry.payload)]).await;
     }
 }
 
