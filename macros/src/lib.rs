@@ -1,6 +1,6 @@
 //! The `#[job]` attribute of sancho.
 //!
-//! [`attr`] reads the options, [`signature`] the function, [`validate`] refuses what cannot be a job, [`mod@expand`] writes the
+//! [`attr`] reads the options ([`rules`] and [`versions`] those of failures and of older arguments), [`signature`] the function, [`validate`] refuses what cannot be a job, [`mod@expand`] writes the
 //! code. After a mistake, [`fallback`] still writes as much as is known, so that one mistake is one error.
 
 mod attr;

@@ -27,6 +27,8 @@ use crate::job::{
 /// of jobs that were taken over from dead processes run on tasks of their own, as many at once as there are slots. One that
 /// panics is logged; the others run, and the job ends as it would have.
 ///
+/// A job's own `retries_exhausted` is called before them, and may still discard the job.
+///
 /// An entry of the schedule that is no job, and that no worker has held, goes to the dead set without them.
 ///
 /// ```

@@ -129,8 +129,9 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The judgement of the job's `retry_on` and `discard_on`, which count whatever `retry` says; else Sidekiq's. Where neither the payload nor a job says anything about retries, which Sidekiq would take for
-    /// `false`, it is tried again: another process may know its class.
+    /// The judgement of the job's `retry_on` and `discard_on`, which count whatever `retry` says; else Sidekiq's. Where neither
+    /// the payload nor a job says anything about retries, which Sidekiq would take for `false`, it is tried again: another
+    /// process may know its class.
     fn verdict(&self, then: Then) -> Verdict {
         let end = Verdict::Exhausted {
             buried: self.fields.is_kept_when_dead(),
