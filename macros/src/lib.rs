@@ -88,7 +88,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(error) => return fallback::unreadable(&item, &error),
     };
-    let (options, mut errors) = attr::parse(options);
+    let (mut options, mut errors) = attr::parse(options);
     let parameters = match validate::parameters(&function) {
         Ok(parameters) => parameters,
         Err(error) => {
@@ -96,7 +96,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return fallback::bare(&function, errors);
         }
     };
-    errors.extend(rules::check(&options, &function));
+    errors.extend(rules::check(&mut options, &function));
     errors.extend(versions::check(&options));
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)

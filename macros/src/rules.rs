@@ -3,12 +3,12 @@
 //! The rules become the arms of one `match` on the job's own error, in the order in which they are written; what the
 //! callbacks get is typed as well. All of it is kept as function pointers over the boxed error.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, Pat, Path, Result, ReturnType, Token, Type};
+use syn::{Error, Expr, Ident, Pat, Path, Result, ReturnType, Token, Type};
 
 use crate::attr::{Options, Retry, integer_from_one, seconds, ungrouped};
 use crate::expand::option;
@@ -54,6 +54,11 @@ pub(crate) fn discard_on(input: ParseStream<'_>) -> Result<Rule> {
 
 /// What stands in the parentheses of `retry_on`.
 pub(crate) fn retry_on(input: ParseStream<'_>) -> Result<Rule> {
+    if input.peek(Ident) && input.peek2(Token![=]) && !input.peek2(Token![=>]) {
+        let message =
+            "write the pattern first: `retry_on(MailError::Timeout, wait = \"5s\", attempts = 3)`";
+        return Err(input.error(message));
+    }
     let (pattern, guard) = matched(input)?;
     let (mut wait, mut attempts) = (None, None);
     while !input.is_empty() {
@@ -149,8 +154,9 @@ pub(crate) fn path(value: ParseStream<'_>, how: &str) -> Result<Path> {
     }
 }
 
-/// What is wrong with options that are right by themselves.
-pub(crate) fn check(options: &Options, function: &Function) -> Vec<Error> {
+/// What is wrong with options that are right by themselves; what makes no sense at all is taken out, so that rustc does not
+/// complain of it as well.
+pub(crate) fn check(options: &mut Options, function: &Function) -> Vec<Error> {
     let mut errors = Vec::new();
     if let (Some(Retry::Never), Some(path)) = (options.retry, &options.retries_exhausted) {
         let message =
@@ -166,6 +172,8 @@ pub(crate) fn check(options: &Options, function: &Function) -> Vec<Error> {
         let message =
             "this job returns nothing, so it has no error to look at: return `Result<(), E>`";
         errors.push(Error::new_spanned(tokens, message));
+        options.rules.clear();
+        options.retry_in = None;
     }
     errors
 }

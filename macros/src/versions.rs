@@ -38,7 +38,7 @@ pub(crate) fn check(options: &Options) -> Option<Error> {
     let older = usize::try_from(version - 1).unwrap_or(usize::MAX);
     let extra = types.get(older)?;
     let message = format!(
-        "`version = {version}` has {older} older ones, and `from` names {}: write a type for each, the newest first",
+        "`from` names {} older versions, and there are fewer before `version = {version}`: write one type for each, the newest first",
         types.len()
     );
     Some(Error::new_spanned(extra, message))

@@ -43,7 +43,7 @@ async fn tell(_job: &Record, _cause: &Cause<MailError>) {}
     retry_on(| MailError::Limited { after } if *after > LIMIT && !matches!(after, 7), wait = by_count),
     retry_on(errors::MailError::Limited { after: 1..=2 }, wait = exponential),
     discard_on(error if error.to_string().is_empty()),
-    discard_on(ref error @ MailError::Limited { .. } if *error == MailError::Timeout),
+    discard_on(error @ MailError::Limited { .. } if *error == MailError::Timeout),
     retry_on(MailError::Limited { .. }, attempts = 1, wait = 5),
     retry_in = wait_for,
     retries_exhausted = tell
