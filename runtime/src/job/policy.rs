@@ -192,7 +192,7 @@ impl<E: 'static> Cause<E> {
     #[doc(hidden)]
     #[must_use]
     pub fn of(mut failure: Failure) -> Self {
-        failure.error = match failure.error.map(|error| error.downcast::<E>()) {
+        failure.error = match failure.error.map(Box::<AnyError>::downcast::<E>) {
             Some(Ok(error)) => return Self::Error(*error),
             Some(Err(other)) => Some(other),
             None => None,
