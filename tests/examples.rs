@@ -83,3 +83,49 @@ fn a_user_is_welcomed() {
     let said = run("welcome_email");
     assert_eq!(said, "to user 42: welcome, Ana\n");
 }
+
+/// The seconds of `... in 17 s...` in the line that begins so.
+fn seconds(said: &str, line: &str) -> u64 {
+    let line = said
+        .lines()
+        .find(|said| said.starts_with(line))
+        .unwrap_or_else(|| panic!("no line {line:?} in\n{said}"));
+    let (_, rest) = line.split_once(" in ").unwrap();
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn payments_wait_by_their_errors() {
+    let said = run("payments");
+    assert!(said.contains("order 1 is paid\n"), "{said}");
+    for error in [
+        "the gateway wants fewer requests: tried again",
+        "the gateway does not answer: tried again",
+        "the payment failed: the card has expired: tried again",
+    ] {
+        assert!(seconds(&said, error) <= 25, "{said}");
+    }
+}
+
+#[test]
+fn an_important_sync_tells_the_team() {
+    let said = run("important_sync");
+    let told = "the team was told: Ok(\"Job ImportantSync with args [42] failed permanently: resource 42 cannot be read\")\n";
+    assert_eq!(said, told);
+}
+
+#[test]
+fn notifications_are_tried_again_or_discarded() {
+    let said = run("notification");
+    assert!(said.contains("to user 1: Your order shipped!\n"), "{said}");
+    assert!(said.contains("discarded: there is no user 3\n"), "{said}");
+    assert!(
+        said.contains(" s, after {\"NotifyError::OpenTimeout\":1}\n"),
+        "{said}"
+    );
+    assert!(seconds(&said, "tried again") <= 15, "{said}");
+    assert!(
+        (500..=600).contains(&seconds(&said, "a reminder")),
+        "{said}"
+    );
+}

@@ -14,3 +14,6 @@ pub mod limits {}
 
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("guide/failures.md")]
+pub mod failures {}
