@@ -137,6 +137,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             const DEFINITION: &'static __P::Definition = &__JOB;
             type Typed = __Set;
         }
+
+        impl __P::Takes<#tuple> for #ident {}
     }
 }
 
@@ -185,7 +187,7 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
         }
     } else {
         quote_spanned! {span=>
-            |#call| __P::Box::pin(__P::blocking(move || {
+            |#call| __P::Box::pin(__P::blocking(#call, move |#call| {
                 #decode
                 let #output = #name(#(#values),*);
                 #finish

@@ -8,3 +8,9 @@ pub mod middleware {}
 
 #[doc = include_str!("guide/bulk.md")]
 pub mod bulk {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}

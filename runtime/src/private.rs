@@ -20,7 +20,7 @@ pub use crate::client::{BulkEach, BulkPush, Inline, Push, Set, SetOptions, Typed
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
-    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
+    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo, Takes,
 };
 
 /// Every job that is linked into the binary.

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::lane::Reply;
-use super::push::{BULK_SLICE, BULK_SLICE_BYTES, result};
+use super::push::{BULK_SLICE_BYTES, result};
 use super::{Client, PushError, plan};
+use crate::job::JobId;
 use crate::job::payload::NewJob;
-use crate::job::{JobId, Timestamp};
 
 /// An iterator as a stream.
 pub(super) struct Iter<I>(pub(super) I);
@@ -84,7 +84,7 @@ pub(super) async fn each(
         if let Err(error) = each.add(client, job).await {
             each.outcomes.push(Some(Err(error)));
         }
-        if each.slice.len() >= BULK_SLICE || each.bytes >= BULK_SLICE_BYTES {
+        if each.slice.len() >= client.bulk_slice() || each.bytes >= BULK_SLICE_BYTES {
             each.send(client).await;
         }
     }
@@ -132,19 +132,19 @@ impl Each {
         }
         let slice = std::mem::take(&mut self.slice);
         self.bytes = 0;
-        let now = Timestamp::from_wall_clock();
+        let now = client.now();
         let tx = plan::transaction(&slice, now, client.wire(), client.layers());
-        let pusher = client.pusher();
-        let mut reply = pusher.submit(tx).await;
+        let timeout = client.push_timeout();
+        let mut reply = client.submit(tx).await;
         // Nobody can await this push again, so its answer is asked for once more here.
         if let Reply::Unanswered(unanswered) = &reply
-            && let Some(answer) = unanswered.repeat(pusher.timeout()).await
+            && let Some(answer) = unanswered.repeat(timeout).await
         {
             reply = Reply::Answered(answer);
         }
         self.away = matches!(reply, Reply::Unavailable(_) | Reply::Unanswered(_));
         for (place, job) in std::mem::take(&mut self.places).into_iter().zip(slice) {
-            let outcome = result(reply.clone(), &job.jid, pusher.timeout());
+            let outcome = result(reply.clone(), &job.jid, timeout);
             self.outcomes[place] = Some(outcome.map(|()| job.jid));
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::bulk::{Iter, Map};
 use super::options::{SetOptions, option_setters};
-use super::{BulkEach, BulkPush, Client, Push, PushError, default, plan};
+use super::{BulkEach, BulkPush, Client, Push, PushError, default, plan, stand_in};
 use crate::job::payload::NewJob;
 use crate::job::{JobId, Timestamp};
 
@@ -137,7 +137,8 @@ impl ClassSet {
 
     /// Enqueues a job for later.
     pub fn perform_in(&self, delay: Duration, args: impl Serialize) -> Push {
-        self.perform(Some(Timestamp::from_wall_clock().after(delay)), &args)
+        let now = stand_in::now(self.options.client.as_ref());
+        self.perform(Some(now.after(delay)), &args)
     }
 
     /// Enqueues a job for this time; one that has passed means now.

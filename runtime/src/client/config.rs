@@ -107,6 +107,22 @@ impl Config {
         self
     }
 
+    /// Takes over the state of `other` of types that there is none of.
+    pub(crate) fn fill_states_from(mut self, other: &States) -> Self {
+        Arc::make_mut(&mut self.surroundings.states).fill_from(other);
+        self
+    }
+
+    /// What surrounds a push or an inline run.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Takes over the middleware of `other`, and its state where this has none.
+    pub(crate) fn adopt(&mut self, other: &Surroundings) {
+        self.surroundings.adopt(other);
+    }
+
     /// The URL of the store that this names, or the environment: without its password, to be shown.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::PushError;
 use super::options::SetOptions;
+use super::{PushError, stand_in};
 use crate::job::payload::{NewJob, Wire};
 use crate::job::{Args, Definition, JobId, Timestamp, args, check_queue_name};
 use crate::layers::Layer;
@@ -98,14 +98,16 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
     if job.at.is_none() {
         let waited = options
             .wait
-            .map(|wait| Timestamp::from_wall_clock().after(wait));
+            .map(|wait| stand_in::now(options.client.as_ref()).after(wait));
         job.at = options
             .wait_until
             .map(|at: DateTime<Utc>| at.into())
             .or(waited);
     }
     if let Some(interval) = options.spread {
-        let from = job.at.unwrap_or_else(Timestamp::from_wall_clock);
+        let from = job
+            .at
+            .unwrap_or_else(|| stand_in::now(options.client.as_ref()));
         job.at = Some(from.after(interval.mul_f64(fastrand::f64())));
     }
 }

@@ -12,7 +12,7 @@ use super::bulk::{self, Next, Outcomes};
 use super::lane::{Reply, Unanswered};
 use super::{BulkError, Client, InlineError, PushError, plan};
 use crate::job::payload::NewJob;
-use crate::job::{JobId, Outcome, Timestamp};
+use crate::job::{JobId, Outcome};
 use crate::store::TxResult;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -74,18 +74,17 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
     };
     let tx = plan::transaction(
         std::slice::from_ref(&job),
-        Timestamp::from_wall_clock(),
+        client.now(),
         client.wire(),
         client.layers(),
     );
-    let pusher = client.pusher();
     let jid = job.jid;
-    match pusher.submit(tx).await {
+    match client.submit(tx).await {
         Reply::Unanswered(unanswered) => {
             let repeat = Repeat {
                 jid: jid.clone(),
                 unanswered,
-                timeout: pusher.timeout(),
+                timeout: client.push_timeout(),
             };
             Pushed {
                 result: Err(PushError::Unknown { jid }),
@@ -93,7 +92,7 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
             }
         }
         reply => Pushed {
-            result: result(reply, &jid, pusher.timeout()).map(|()| jid),
+            result: result(reply, &jid, client.push_timeout()).map(|()| jid),
             repeat: None,
         },
     }
@@ -120,6 +119,15 @@ pub(super) fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(),
             source: source.map(Into::into),
         }),
         Reply::Unanswered(_) => Err(PushError::Unknown { jid: jid.clone() }),
+        Reply::Failed(failure) => Err(PushError::Failed {
+            jid: jid.clone(),
+            failure,
+        }),
+        Reply::Unrunnable(reason) => Err(PushError::Unavailable {
+            jid: jid.clone(),
+            reason,
+            source: None,
+        }),
     }
 }
 
@@ -241,17 +249,15 @@ impl Bulk {
     }
 
     async fn send(&mut self, client: &Client, slice: Vec<NewJob>) -> Result<(), BulkError> {
-        let now = Timestamp::from_wall_clock();
-        let tx = plan::transaction(&slice, now, client.wire(), client.layers());
+        let tx = plan::transaction(&slice, client.now(), client.wire(), client.layers());
         let ids = plan::ids(&slice);
-        let pusher = client.pusher();
-        let reply = pusher.submit(tx).await;
+        let reply = client.submit(tx).await;
         let unknown = if matches!(reply, Reply::Unanswered(_)) {
             ids.clone()
         } else {
             Vec::new()
         };
-        match result(reply, &ids[0], pusher.timeout()) {
+        match result(reply, &ids[0], client.push_timeout()) {
             Ok(()) => {
                 self.seen += ids.len();
                 self.accepted.extend(ids);

@@ -9,7 +9,9 @@ use futures_core::Stream;
 
 use super::bulk::{Iter, Map};
 use super::options::{SetOptions, TypedSet};
-use super::{BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan};
+use super::{
+    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan, stand_in,
+};
 use crate::job::payload::NewJob;
 use crate::job::{Call, Context, Job, JobId, Outcome, Spec, Timestamp};
 
@@ -25,11 +27,8 @@ pub fn push<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Push {
 
 /// `perform_in`.
 pub fn push_in<S: Spec>(options: Option<&SetOptions>, delay: Duration, args: S::Args) -> Push {
-    push_when::<S>(
-        options,
-        Some(Timestamp::from_wall_clock().after(delay)),
-        &args,
-    )
+    let now = stand_in::now(options.and_then(|options| options.client.as_ref()));
+    push_when::<S>(options, Some(now.after(delay)), &args)
 }
 
 /// `perform_at`.
@@ -114,7 +113,10 @@ pub fn inline<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Inline {
             Some(client) => client.surroundings().clone(),
             None => default::surroundings(),
         };
-        let job = surroundings.prepare(job).await.map_err(InlineError::Push)?;
+        let job = surroundings
+            .prepare(job, Timestamp::from_wall_clock())
+            .await
+            .map_err(InlineError::Push)?;
         for state in S::DEFINITION.states {
             if !surroundings.states.contains((state.id)()) {
                 return Err(InlineError::MissingState {

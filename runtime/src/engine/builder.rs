@@ -20,6 +20,7 @@ use crate::store::TestClock;
 use crate::{Error, Result};
 
 /// Describes a [`Server`]; what is not said has the default that is named with each function.
+#[derive(Clone)]
 #[must_use = "a server is described in vain unless it is built and run"]
 pub struct ServerBuilder {
     config: EngineConfig,
@@ -251,6 +252,37 @@ impl ServerBuilder {
     pub fn only<J: Job>(mut self) -> Self {
         self.only = true;
         self.register::<J>()
+    }
+
+    /// Serves these jobs and no others.
+    pub(crate) fn only_these(
+        mut self,
+        jobs: impl IntoIterator<Item = &'static Definition>,
+    ) -> Self {
+        self.only = true;
+        self.registered = jobs.into_iter().collect();
+        self
+    }
+
+    /// The jobs that were named.
+    pub(crate) fn named(&self) -> &[&'static Definition] {
+        &self.registered
+    }
+
+    /// Whether no others are served than those that were named.
+    pub(crate) fn is_only(&self) -> bool {
+        self.only
+    }
+
+    /// The state that the jobs are given.
+    pub(crate) fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Takes over the state of `other` of types that there is none of.
+    pub(crate) fn fill_states_from(mut self, other: &States) -> Self {
+        self.states.fill_from(other);
+        self
     }
 
     /// Reads the time from `clock`, as the store of a test does.

@@ -15,12 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
+use super::cancel::Cancelling;
 use super::clock::Clock;
 use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::hooks::{self, Event};
 use super::insist::Away;
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::orders::Handle;
 use super::points::Point;
@@ -139,7 +141,7 @@ impl Server {
         Ok(client)
     }
 
-    fn engine(self, client: &Client) -> Engine {
+    pub(super) fn engine(self, client: &Client) -> Engine {
         let Chosen {
             config,
             registry,
@@ -173,6 +175,7 @@ impl Server {
             handle: self.handle,
             tasks: TaskTracker::new(),
             evicted: Notify::new(),
+            given_up: Notify::new(),
             stopping: CancellationToken::new(),
         }
     }
@@ -216,6 +219,8 @@ impl Duties {
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
             Task::spawn(promoting),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
+            Task::spawn(Cancelling::new(engine.clone()).run(left.clone())),
+            Task::spawn(Limits::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
         let awaited = engine.hooks.awaited();

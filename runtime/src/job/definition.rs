@@ -169,6 +169,11 @@ pub trait Job: 'static {
     type Typed;
 }
 
+/// A job whose arguments are the tuple `A`, which is the only one. `#[job]` implements it; as a parameter of the trait, `A` may be
+/// a private type.
+#[diagnostic::on_unimplemented(message = "the arguments of the job `{Self}` are not `{A}`")]
+pub trait Takes<A>: Job {}
+
 /// The types of a job's arguments and result; implemented by a private type, since they may be private.
 #[doc(hidden)]
 pub trait Spec: 'static {

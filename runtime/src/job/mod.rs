@@ -4,6 +4,7 @@ pub(crate) mod active_job;
 pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
+mod cancel;
 pub(crate) mod chain;
 mod context;
 pub mod current;
@@ -23,10 +24,12 @@ mod trace;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
+pub(crate) use cancel::Cancel;
+pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
