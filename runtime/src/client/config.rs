@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::StoreUrl;
-use super::{ClientMiddleware, Surroundings};
+use super::{ClientMiddleware, ClientMiddlewareChain, Surroundings};
 use crate::job::States;
 use crate::job::payload::Wire;
 
@@ -67,6 +67,27 @@ impl Config {
     /// Adds client middleware, inside of what was added before.
     pub fn middleware(mut self, middleware: impl ClientMiddleware) -> Self {
         self.surroundings.middleware.add(middleware);
+        self
+    }
+
+    /// Changes the order of the client middleware, or takes some out.
+    ///
+    /// ```
+    /// # use sancho::client::{ClientMiddleware, ClientNext, NewJob, Stop};
+    /// # struct Tagged;
+    /// # struct Timed;
+    /// # impl ClientMiddleware for Tagged {
+    /// #     async fn call(&self, job: NewJob, next: ClientNext<'_>) -> Result<NewJob, Stop> { next.run(job).await }
+    /// # }
+    /// # impl ClientMiddleware for Timed {
+    /// #     async fn call(&self, job: NewJob, next: ClientNext<'_>) -> Result<NewJob, Stop> { next.run(job).await }
+    /// # }
+    /// let config = sancho::Config::new().middleware(Tagged).middleware_chain(|chain| {
+    ///     chain.insert_before::<Tagged>(Timed);
+    /// });
+    /// ```
+    pub fn middleware_chain(mut self, change: impl FnOnce(&mut ClientMiddlewareChain)) -> Self {
+        change(&mut self.surroundings.middleware);
         self
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a push.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use crate::job::{Failure, JobId};
 
@@ -66,7 +67,7 @@ pub enum PushError {
         /// The job.
         jid: JobId,
         /// How.
-        failure: Box<Failure>,
+        failure: Arc<Failure>,
     },
 }
 

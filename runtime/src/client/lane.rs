@@ -30,7 +30,7 @@ pub(super) struct Submission {
 }
 
 /// What became of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// The store answered.
     Answered(TxResult),
@@ -39,7 +39,7 @@ pub(super) enum Reply {
     /// Its answer was lost.
     Unanswered(Unanswered),
     /// In a test: its job ran at the push, and failed.
-    Failed(Box<Failure>),
+    Failed(Arc<Failure>),
     /// In a test: its job was to run at the push, and cannot.
     Unrunnable(String),
 }

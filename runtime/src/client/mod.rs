@@ -3,6 +3,7 @@
 //! A push goes `perform_async` → client middleware → [`plan`] (one transaction, with what the layers add) → the [`lane`],
 //! which gathers concurrent pushes into one round trip.
 
+mod bulk;
 mod class;
 mod config;
 mod connect;
@@ -26,10 +27,10 @@ pub use config::Config;
 pub use connect::StoreUrl;
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};
-pub use middleware::{ClientMiddleware, ClientNext, Stop};
+pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
-pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkPush, Inline, Push};
+pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkEach, BulkPush, Inline, Push};
 pub use set::Set;
 
 pub use crate::job::payload::{FieldError, NewJob, Wire};
@@ -38,7 +39,6 @@ use crate::job::{States, Timestamp};
 use crate::layers::{self, Layer};
 use crate::store::{Store, TestClock, Tx};
 use lane::{Pusher, Reply};
-use middleware::Chain;
 use stand_in::{Sink, Submitted};
 
 /// A connection to a store for pushing jobs. Cheap to clone; the clones share it.
@@ -67,7 +67,7 @@ enum Road {
 /// What a push or an inline run needs besides a store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
-    middleware: Chain,
+    middleware: ClientMiddlewareChain,
     pub(crate) states: Arc<States>,
 }
 
@@ -134,9 +134,17 @@ impl Client {
             Road::Lane(pusher) => pusher.submit(tx).await,
             Road::Sink(sink) => match sink.submit(tx).await {
                 Submitted::Answered(result) => Reply::Answered(result),
-                Submitted::Failed(failure) => Reply::Failed(Box::new(failure)),
+                Submitted::Failed(failure) => Reply::Failed(Arc::new(failure)),
                 Submitted::Unrunnable(reason) => Reply::Unrunnable(reason),
             },
+        }
+    }
+
+    /// How many jobs of a bulk that tells what became of each share a transaction. In a test each runs by itself, and fails by itself.
+    fn bulk_slice(&self) -> usize {
+        match &self.0.road {
+            Road::Lane(_) => BULK_SLICE,
+            Road::Sink(_) => 1,
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
+
+use super::bulk::{self, Next, Outcomes};
 use super::lane::{Reply, Unanswered};
 use super::{BulkError, Client, InlineError, PushError, plan};
 use crate::job::payload::NewJob;
@@ -96,7 +99,7 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
 }
 
 /// The result of everything but a lost answer.
-fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError> {
+pub(super) fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError> {
     match reply {
         Reply::Answered(TxResult::Applied) => Ok(()),
         Reply::Answered(TxResult::Failed { error }) => Err(PushError::Refused {
@@ -167,6 +170,10 @@ impl Future for Push {
 }
 
 /// A bulk push: enqueues its jobs, in slices of 1,000 (or of 64 MiB of arguments), when it is awaited, and gives their ids.
+/// An empty one pushes nothing, and gives no ids.
+///
+/// The jobs are taken from their iterator or stream a slice at a time. Where a stream has nothing yet, the slice that was begun is sent
+/// without waiting for more.
 ///
 /// # Cancel safety
 /// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
@@ -180,25 +187,25 @@ pub const BULK_SLICE: usize = 1_000;
 pub const BULK_SLICE_BYTES: usize = 64 << 20;
 
 impl BulkPush {
-    pub(super) fn new<I>(
+    pub(super) fn new(
         client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
-        jobs: I,
-    ) -> Self
-    where
-        I: Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
-    {
+        jobs: impl Stream<Item = Result<NewJob, PushError>> + Send + 'static,
+    ) -> Self {
         Self(Box::pin(async move {
             let mut bulk = Bulk {
                 accepted: Vec::new(),
                 seen: 0,
+                ended: false,
             };
             let client = client
                 .await
                 .map_err(|source| bulk.stopped_at(0, Vec::new(), source))?;
-            let mut jobs = jobs.peekable();
-            while jobs.peek().is_some() {
-                let slice = bulk.slice(&client, &mut jobs).await?;
-                bulk.send(&client, slice).await?;
+            let mut jobs = pin!(jobs);
+            while !bulk.ended {
+                let slice = bulk.slice(&client, jobs.as_mut()).await?;
+                if !slice.is_empty() {
+                    bulk.send(&client, slice).await?;
+                }
             }
             Ok(bulk.accepted)
         }))
@@ -208,6 +215,8 @@ impl BulkPush {
 struct Bulk {
     accepted: Vec<JobId>,
     seen: usize,
+    /// Whether there are no more jobs.
+    ended: bool,
 }
 
 impl Bulk {
@@ -215,11 +224,18 @@ impl Bulk {
     async fn slice(
         &mut self,
         client: &Client,
-        jobs: &mut (impl Iterator<Item = Result<NewJob, PushError>> + Send),
+        mut jobs: Pin<&mut (impl Stream<Item = Result<NewJob, PushError>> + Send)>,
     ) -> Result<Vec<NewJob>, BulkError> {
         let (mut slice, mut bytes) = (Vec::new(), 0);
         while slice.len() < BULK_SLICE && bytes < BULK_SLICE_BYTES {
-            let Some(job) = jobs.next() else { break };
+            let job = match bulk::next(jobs.as_mut(), slice.is_empty()).await {
+                Next::Item(job) => job,
+                Next::Later => break,
+                Next::End => {
+                    self.ended = true;
+                    break;
+                }
+            };
             let prepared = match job {
                 Ok(job) => client.prepare(job).await,
                 Err(error) => Err(error),
@@ -266,6 +282,32 @@ impl Bulk {
     }
 }
 
+/// A bulk push that goes on after a job that cannot be pushed: gives an outcome for each job, in order, when it is awaited.
+///
+/// A job that is wrong, or that middleware stops, fails alone, as a `nil` among the ids of Sidekiq's `push_bulk`. Slices of 1,000
+/// (or of 64 MiB of arguments) share a transaction, so what the store refuses it refuses for all jobs of a slice. After a slice that
+/// had no answer, those that follow are not tried. A job that is [`PushError::Unknown`] was pushed or was not: there is nothing
+/// to await again.
+///
+/// # Errors
+/// No store to push to. Nothing was pushed.
+///
+/// # Cancel safety
+/// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
+#[must_use = "jobs are enqueued when this is awaited"]
+pub struct BulkEach(Boxed<Result<Outcomes, PushError>>);
+
+impl BulkEach {
+    pub(super) fn new(
+        client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
+        jobs: impl Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
+    ) -> Self {
+        Self(Box::pin(async move {
+            Ok(bulk::each(&client.await?, jobs).await)
+        }))
+    }
+}
+
 /// A job that runs here and now when it is awaited, through JSON and client middleware as a push would.
 #[must_use = "the job runs when this is awaited"]
 pub struct Inline(Boxed<Result<Outcome, InlineError>>);
@@ -291,6 +333,7 @@ macro_rules! boxed_future {
 }
 
 boxed_future!(BulkPush, Result<Vec<JobId>, BulkError>);
+boxed_future!(BulkEach, Result<Outcomes, PushError>);
 boxed_future!(Inline, Result<Outcome, InlineError>);
 
 macro_rules! opaque_debug {
@@ -303,4 +346,4 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Push BulkPush Inline);
+opaque_debug!(Push BulkPush BulkEach Inline);

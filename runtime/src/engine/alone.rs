@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use super::config::EngineConfig;
 use super::session::Claims;
 use super::{Engine, Server, execute, promote};
 use crate::client::Client;
-use crate::job::{Ending, Timestamp, panic};
+use crate::job::{Cancel, Ending, Timestamp, panic};
 use crate::store::{
     ClaimId, Claimed, Effect, End, Guard, Place, PlaceName, Source, TimedSet, Tx, TxResult,
     Unavailable,
@@ -47,8 +46,8 @@ impl Alone {
             let _claiming = claiming.lock().await;
             self.claim(queue, payload).await?
         };
-        let cancelled = CancellationToken::new();
-        let (executed, ending) = execute::attempt(&self.0, claim, &claimed, cancelled).await;
+        let cancel = Cancel::default();
+        let (executed, ending) = execute::attempt(&self.0, claim, &claimed, &cancel).await?;
         self.0.session.turn(&[executed.tx], &[], 0).await;
         Some(ending)
     }

@@ -214,6 +214,19 @@ impl Call {
         }
     }
 
+    /// The same call with other arguments, given as the job takes them.
+    pub(crate) fn with_args(self, args: Bytes) -> Self {
+        Self {
+            args,
+            active_job: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn args_json(&self) -> &Bytes {
+        &self.args
+    }
+
     /// The decoded arguments.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::job::{Context, ContextParts, JobId};
+use crate::job::{Cancel, CancelReason, Context, ContextParts, JobId};
 
 /// A context for calling a job's function in a unit test: first attempt, queue `default`, a random id, not stopping. What it
 /// derefs to is the context, so `&context()` is a `&Context`.
@@ -40,7 +40,7 @@ pub fn context() -> TestContext {
         recoveries: 0,
         tags: Vec::new(),
         stopping: CancellationToken::new(),
-        cancelled: CancellationToken::new(),
+        cancel: Cancel::default(),
     })
 }
 
@@ -59,7 +59,7 @@ struct Parts {
     recoveries: u32,
     tags: Vec<String>,
     stopping: CancellationToken,
-    cancelled: CancellationToken,
+    cancel: Cancel,
 }
 
 impl TestContext {
@@ -71,7 +71,7 @@ impl TestContext {
             recoveries,
             tags,
             stopping,
-            cancelled,
+            cancel,
         } = parts.clone();
         let context = Context::new(ContextParts {
             jid,
@@ -80,7 +80,7 @@ impl TestContext {
             recoveries,
             tags,
             stopping,
-            cancelled,
+            cancel,
         });
         Self { parts, context }
     }
@@ -125,9 +125,10 @@ impl TestContext {
         self.parts.stopping.cancel();
     }
 
-    /// Tells the job that it is given up: [`Context::cancelled`]. Clones and what they lent are told as well.
-    pub fn cancel(&self) {
-        self.parts.cancelled.cancel();
+    /// Tells the job that it is given up, and why: [`Context::cancelled`]. Clones and what they lent are told as well; the first
+    /// reason counts.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.parts.cancel.give_up(reason);
     }
 }
 

@@ -165,7 +165,7 @@ fn failure(ending: Ending) -> Option<Failure> {
             format!("the job asked to be tried again after {delay:?}"),
         )),
         Ending::Returned(Outcome::Dead(reason)) => Some(asked("sancho::Outcome::Dead", reason)),
-        Ending::Returned(_) | Ending::HandedBack | Ending::Lost => None,
+        Ending::Returned(_) | Ending::Cancelled | Ending::HandedBack | Ending::Lost => None,
     }
 }
 
