@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ExprArray, ExprLit, Ident, Lit, LitInt, LitStr, Path, Result, Token};
 
-use crate::duration;
+use crate::{cron, duration};
 
 /// The options, as far as they could be read.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) tags: Vec<String>,
     /// In seconds.
     pub(crate) timeout: Option<u64>,
+    pub(crate) cron: Option<LitStr>,
+    pub(crate) tz: Option<LitStr>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -44,7 +46,7 @@ pub(crate) enum Backtrace {
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 11] = [
+const OPTIONS: [(&str, Read); 13] = [
     ("queue", |options, value| {
         options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
@@ -85,6 +87,14 @@ const OPTIONS: [(&str, Read); 11] = [
         options.timeout = Some(timeout(value)?);
         Ok(())
     }),
+    ("cron", |options, value| {
+        options.cron = Some(cron(value)?);
+        Ok(())
+    }),
+    ("tz", |options, value| {
+        options.tz = Some(tz(value)?);
+        Ok(())
+    }),
     ("crate", |options, value| {
         options.krate = Some(krate(value)?);
         Ok(())
@@ -110,6 +120,10 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
     };
     if let Err(error) = read.parse2(tokens) {
         errors.push(error);
+    }
+    if let (Some(tz), None, true) = (&options.tz, &options.cron, errors.is_empty()) {
+        let message = "`tz` is the time zone of `cron`: write `cron = \"0 3 * * *\"` before it";
+        errors.push(Error::new(tz.span(), message));
     }
     (options, errors)
 }
@@ -258,6 +272,21 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
         "write `timeout = \"10m\"`, or seconds: `timeout = 600`",
     )?;
     Ok(seconds)
+}
+
+fn cron(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "cron = \"0 3 * * *\"")?;
+    match cron::check(&literal.value()) {
+        Ok(()) => Ok(literal),
+        Err(error) => Err(Error::new(literal.span(), error)),
+    }
+}
+
+/// The name of a time zone. Whether there is such a zone is asked at the start of a server.
+fn tz(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "tz = \"Europe/Berlin\"")?;
+    name(&literal)?;
+    Ok(literal)
 }
 
 /// A duration in seconds, and where it stands.

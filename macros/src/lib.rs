@@ -5,6 +5,7 @@
 
 mod attr;
 mod class_name;
+mod cron;
 mod duration;
 mod expand;
 mod fallback;
@@ -51,6 +52,8 @@ use proc_macro2::TokenStream;
 /// | `aliases = ["OldName"]` | other names under which it is served | none |
 /// | `tags = ["mail"]` | its tags | none |
 /// | `timeout = "10m"` | how long one execution may take: a duration, or seconds | no limit |
+/// | `cron = "0 3 * * *"` | when it is enqueued by itself: five fields, six with the seconds first, or `@daily` and its like. Such a job has no arguments, or only `Option`s | not at all |
+/// | `tz = "Europe/Berlin"` | the time zone of `cron` | `"UTC"` |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
 ///
 /// # Names
@@ -77,6 +80,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return fallback::bare(&function, errors);
         }
     };
+    errors.extend(validate::cron(&parameters, &options));
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }

@@ -25,5 +25,6 @@ pub mod __private;
 
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
+pub use job::cron;
 pub use job::{Context, Failure, GlobalId, JobId, Outcome};
 pub use sancho_macros::job;

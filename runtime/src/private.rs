@@ -14,8 +14,8 @@ pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
 pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
-    ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
-    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
+    ArgInfo, Args, Backtrace, Call, CronInfo, Definition, Failure, IntoOutcome, Item, Job,
+    Location, Message, OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
 };
 
 /// Every job that is linked into the binary.

@@ -6,6 +6,7 @@ mod active_job;
 mod api;
 mod bad_input;
 mod by_class;
+mod cron;
 mod death;
 mod doctor;
 mod enqueue;

@@ -35,6 +35,7 @@
 //! A look can be dropped at any time. An action that is dropped before it is done may or may not have happened.
 
 mod change;
+mod cron;
 mod deploys;
 mod display;
 pub mod doctor;
@@ -56,6 +57,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use change::Acted;
+pub use cron::{Cron, CronRun, CronStatus};
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;

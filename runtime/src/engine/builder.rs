@@ -1,16 +1,19 @@
 //! Describing a server.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
 use super::config::EngineConfig;
+use super::cron::Declared;
 use super::death::{DeathHandler, DeathHandlers};
 use super::middleware::{Chain, Middleware};
 use super::orders::Handle;
 use super::points::{Point, Points};
 use crate::client::{Client, Config};
+use crate::job::cron::CronEntry;
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
@@ -28,6 +31,8 @@ pub struct ServerBuilder {
     states: States,
     registered: Vec<&'static Definition>,
     only: bool,
+    cron: Vec<CronEntry>,
+    schedule_file: Option<PathBuf>,
     clock: Option<TestClock>,
     points: Points,
 }
@@ -41,6 +46,7 @@ pub(super) struct Chosen {
     pub(super) death_handlers: DeathHandlers,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
+    pub(super) declared: Declared,
     pub(super) clock: Option<TestClock>,
     pub(super) points: Points,
 }
@@ -57,6 +63,8 @@ impl ServerBuilder {
             states: States::default(),
             registered: Vec::new(),
             only: false,
+            cron: Vec::new(),
+            schedule_file: None,
             clock: None,
             points: Points::default(),
         }
@@ -176,6 +184,31 @@ impl ServerBuilder {
         self.register::<J>()
     }
 
+    /// Enqueues a job by itself: see [`cron`](crate::cron). Repeat it for more. An entry of the same name in the schedule file
+    /// takes its place, and it takes that of a job's attribute.
+    pub fn cron(mut self, entry: CronEntry) -> Self {
+        self.cron.push(entry);
+        self
+    }
+
+    /// Enqueues jobs by themselves, as this file says: sidekiq-cron's `schedule.yml`, or the same in TOML. It is read by
+    /// [`build`](Self::build). Entries that the file has no more are removed at the start.
+    pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.schedule_file = Some(path.into());
+        self
+    }
+
+    /// Reads the schedule file that sidekiq-cron would read where nobody names one, if there is one: `config/schedule.yml`, or the
+    /// same with `.yaml` or `.toml`.
+    pub(crate) fn default_schedule_file(mut self) -> Self {
+        if self.schedule_file.is_none() {
+            let names = ["yml", "yaml", "toml"].map(|form| format!("config/schedule.{form}"));
+            let mut paths = names.into_iter().map(PathBuf::from);
+            self.schedule_file = paths.find(|path| path.exists());
+        }
+        self
+    }
+
     /// Reads the time from `clock`, as the store of a test does.
     #[doc(hidden)]
     pub fn with_clock(mut self, clock: TestClock) -> Self {
@@ -193,7 +226,8 @@ impl ServerBuilder {
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
-    /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
+    /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds; a
+    /// schedule file or a time zone that cannot be used.
     pub fn build(self) -> Result<Server> {
         let mut config = checked(self.config)?;
         let of_client = || self.client.as_ref().map(Client::wire);
@@ -204,6 +238,8 @@ impl ServerBuilder {
             .filter(|_| !self.only);
         let registry = Registry::new(linked.chain(self.registered)).map_err(Error::jobs)?;
         registry.check(&self.states).map_err(Error::jobs)?;
+        let file = self.schedule_file.as_deref();
+        let declared = Declared::new(&registry, self.cron, file, &config.tag)?;
         let states = Arc::new(self.states);
         Ok(Server {
             handle: Handle::default(),
@@ -215,6 +251,7 @@ impl ServerBuilder {
                 death_handlers: self.death_handlers,
                 states,
                 registry,
+                declared,
                 clock: self.clock,
                 points: self.points,
             },

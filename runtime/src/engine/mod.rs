@@ -5,6 +5,7 @@
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
+//! | [`cron`] | makes the ticks of the cron's entries |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`shutdown`] | says when to stop, and how long that may take |
@@ -14,6 +15,7 @@
 mod builder;
 mod clock;
 mod config;
+pub(crate) mod cron;
 mod dead_set;
 mod death;
 mod endings;

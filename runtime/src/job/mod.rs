@@ -5,6 +5,7 @@ pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
 mod context;
+pub mod cron;
 mod definition;
 mod ending;
 mod failure;
@@ -23,7 +24,7 @@ pub use args::{Args, ArgsError, Item, JobArg};
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    ArgInfo, Backtrace, Call, CronInfo, Definition, Job, Location, Retry, Run, Spec, StateInfo,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
