@@ -15,7 +15,11 @@ struct Done(Notify);
 
 /// Deletes what is older than so many days. A job with `cron` has no arguments, or only such as may be left out.
 #[job(queue = "low", cron = "0 3 * * *", tz = "Europe/Berlin")]
-async fn daily_cleanup(#[state] folder: &Path, #[state] done: &Done, days: Option<u64>) -> std::io::Result<()> {
+async fn daily_cleanup(
+    #[state] folder: &Path,
+    #[state] done: &Done,
+    days: Option<u64>,
+) -> std::io::Result<()> {
     let oldest = SystemTime::now() - Duration::from_secs(days.unwrap_or(7) * 24 * 60 * 60);
     let mut files = tokio::fs::read_dir(folder).await?;
     while let Some(file) = files.next_entry().await? {
@@ -48,11 +52,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = async {
         let cron = Api::new(&client).cron();
         // The server tells the store what it has when it starts.
-        while cron.get("daily_cleanup").await.is_ok_and(|entry| entry.is_none()) {
+        while cron
+            .get("daily_cleanup")
+            .await
+            .is_ok_and(|entry| entry.is_none())
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         match cron.next_runs("daily_cleanup", 3).await {
-            Ok(next) => println!("comes next at {:?}", next.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            Ok(next) => println!(
+                "comes next at {:?}",
+                next.iter().map(ToString::to_string).collect::<Vec<_>>()
+            ),
             Err(error) => println!("{error}"),
         }
         match cron.run_now("daily_cleanup").await {

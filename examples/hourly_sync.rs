@@ -44,7 +44,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .await?;
     for entry in cron.list().await? {
-        println!("{} made {} ticks, and ran {} times", entry.name, entry.ticks, entry.history().len());
+        println!(
+            "{} made {} ticks, and ran {} times",
+            entry.name,
+            entry.ticks,
+            entry.history().len()
+        );
     }
     Ok(())
 }

@@ -26,15 +26,27 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::connect(Config::new().store(store)).await?;
 
     // In an hour.
-    report::set().client(&client).perform_in(Duration::from_secs(60 * 60), 1).await?;
+    report::set()
+        .client(&client)
+        .perform_in(Duration::from_secs(60 * 60), 1)
+        .await?;
     // At the beginning of tomorrow.
-    let tomorrow = (Utc::now().date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
-    report::set().client(&client).perform_at(tomorrow, 2).await?;
+    let tomorrow = (Utc::now().date_naive() + Days::new(1))
+        .and_time(NaiveTime::MIN)
+        .and_utc();
+    report::set()
+        .client(&client)
+        .perform_at(tomorrow, 2)
+        .await?;
 
     let schedule = Api::new(&client).set(TimedSet::Schedule);
     let mut entries = schedule.each();
     while let Some(entry) = entries.next().await? {
-        println!("report {} is due at {}", entry.job().display_args().join(", "), entry.at());
+        println!(
+            "report {} is due at {}",
+            entry.job().display_args().join(", "),
+            entry.at()
+        );
         let _ = schedule.add_to_queue(&entry).await?;
     }
     let (written, mut reports) = mpsc::unbounded_channel();

@@ -96,7 +96,11 @@ async fn pass(flow: &Flow, time: Duration) {
 
 /// Makes sure that everything that was due before is made: an entry that is made after it is seen.
 async fn settle(flow: &Flow, marker: &str) {
-    flow.api().cron().add(entry(marker, "* * * * * *")).await.unwrap();
+    flow.api()
+        .cron()
+        .add(entry(marker, "* * * * * *"))
+        .await
+        .unwrap();
     pass(flow, Duration::from_secs(1)).await;
     flow.until("the marker has come", || async {
         !history(flow, marker).await.is_empty()
@@ -108,7 +112,12 @@ async fn settle(flow: &Flow, marker: &str) {
 async fn a_job_with_cron_is_enqueued_at_its_time(kind: Kind) {
     let flow = Flow::under(kind, half_past_noon()).await;
     let (builder, mut reports) = flow.server();
-    let running = Running::start(builder.queues(["clock"]).only::<ticks>().only::<double::ticks>());
+    let running = Running::start(
+        builder
+            .queues(["clock"])
+            .only::<ticks>()
+            .only::<double::ticks>(),
+    );
     until_known(&flow, "Double").await;
     let status = flow.api().cron().get("ticks").await.unwrap().unwrap();
     assert!(status.origin.starts_with("job "), "{}", status.origin);
@@ -123,7 +132,10 @@ async fn a_job_with_cron_is_enqueued_at_its_time(kind: Kind) {
     let last = status.last_tick.unwrap();
     assert_eq!(last.as_micros() % 60_000_000, 0);
     let run = &status.history()[0];
-    assert_eq!((run.tick, run.at, run.error.as_deref()), (Some(last), flow.now(), None));
+    assert_eq!(
+        (run.tick, run.at, run.error.as_deref()),
+        (Some(last), flow.now(), None)
+    );
 }
 
 async fn each_tick_is_made_once_by(flow: &Flow, servers: usize) {
@@ -131,7 +143,9 @@ async fn each_tick_is_made_once_by(flow: &Flow, servers: usize) {
     for _ in 0..servers {
         let (builder, _) = clockwork(flow);
         let entries = ["one", "two"].map(|name| entry(name, "* * * * *"));
-        running.push(Running::start(entries.into_iter().fold(builder, ServerBuilder::cron)));
+        running.push(Running::start(
+            entries.into_iter().fold(builder, ServerBuilder::cron),
+        ));
     }
     until_known(flow, "two").await;
     for round in 1..=5 {
@@ -143,7 +157,12 @@ async fn each_tick_is_made_once_by(flow: &Flow, servers: usize) {
         server.stop().await;
     }
     let pushed = flow.queue("pushed").await;
-    let of = |name: &str| pushed.iter().filter(|job| job.contains(&format!("[\"{name}\"]"))).count();
+    let of = |name: &str| {
+        pushed
+            .iter()
+            .filter(|job| job.contains(&format!("[\"{name}\"]")))
+            .count()
+    };
     assert_eq!((of("one"), of("two")), (5, 5), "{pushed:?}");
     let history = history(flow, "one").await;
     let mut ticks: Vec<_> = history.iter().map(|run| run.tick.unwrap()).collect();
@@ -166,7 +185,9 @@ async fn what_was_missed_is_made_up_for(kind: Kind) {
         entry("none", "* * * * *").catch_up(CatchUp::None),
         entry("last", "* * * * *"),
         entry("three", "* * * * *").catch_up(CatchUp::All(3)),
-        entry("all", "* * * * *").catch_up(CatchUp::All(100)).within(5 * MINUTE),
+        entry("all", "* * * * *")
+            .catch_up(CatchUp::All(100))
+            .within(5 * MINUTE),
         entry("daily", "15 12 * * *"),
         entry("late", "1 12 * * *").within(5 * MINUTE),
     ];
@@ -178,12 +199,23 @@ async fn what_was_missed_is_made_up_for(kind: Kind) {
     let running = Running::start(clockwork(&flow).0);
     settle(&flow, "marker").await;
     running.stop().await;
-    for (name, count) in [("none", 0), ("last", 1), ("three", 3), ("all", 5), ("daily", 1), ("late", 0)] {
+    for (name, count) in [
+        ("none", 0),
+        ("last", 1),
+        ("three", 3),
+        ("all", 5),
+        ("daily", 1),
+        ("late", 0),
+    ] {
         let ticks = history(&flow, name).await;
         assert_eq!(ticks.len(), count, "{name}: {ticks:?}");
     }
     let newest = history(&flow, "three").await[0].tick.unwrap();
-    assert_eq!(flow.now().since(newest), Duration::from_secs(31), "up to the last");
+    assert_eq!(
+        flow.now().since(newest),
+        Duration::from_secs(31),
+        "up to the last"
+    );
 }
 
 async fn what_is_disabled_does_not_come_and_is_not_made_up_for(kind: Kind) {
@@ -202,9 +234,16 @@ async fn what_is_disabled_does_not_come_and_is_not_made_up_for(kind: Kind) {
     let next = cron.next_runs("some", 2).await.unwrap();
     assert_eq!(next[1].since(next[0]), MINUTE);
     settle(&flow, "marker").await;
-    assert_eq!(history(&flow, "some").await.len(), 1, "nothing is made up for");
+    assert_eq!(
+        history(&flow, "some").await.len(),
+        1,
+        "nothing is made up for"
+    );
     pass(&flow, MINUTE).await;
-    flow.until("it comes again", || async { history(&flow, "some").await.len() == 2 }).await;
+    flow.until("it comes again", || async {
+        history(&flow, "some").await.len() == 2
+    })
+    .await;
     running.stop().await;
 }
 
@@ -217,14 +256,19 @@ async fn an_entry_is_added_changed_and_removed_while_servers_run(kind: Kind) {
     cron.add(entry("some", "@yearly")).await.unwrap();
     let error = cron.add(entry("some", "@daily")).await.unwrap_err();
     assert!(matches!(error, ApiError::Invalid(_)), "{error}");
-    cron.change(entry("some", "* * * * *").description("each minute")).await.unwrap();
+    cron.change(entry("some", "* * * * *").description("each minute"))
+        .await
+        .unwrap();
     pass(&flow, MINUTE).await;
     until_pushed(&flow, before + 1).await;
     let listed = cron.list().await.unwrap();
     assert_eq!(listed.len(), 1);
     let entry_of = listed[0].entry.as_ref().unwrap();
     assert_eq!(entry_of.description_text(), Some("each minute"));
-    assert_eq!((listed[0].ticks, &*listed[0].origin, listed[0].enabled), (1, "api", true));
+    assert_eq!(
+        (listed[0].ticks, &*listed[0].origin, listed[0].enabled),
+        (1, "api", true)
+    );
     assert_eq!(cron.remove("some").await.unwrap(), Acted::Done);
     assert_eq!(cron.remove("some").await.unwrap(), Acted::Gone);
     pass(&flow, 2 * MINUTE).await;
@@ -236,7 +280,10 @@ async fn an_entry_is_added_changed_and_removed_while_servers_run(kind: Kind) {
         cron.change(entry("some", "@daily")).await.unwrap_err(),
         cron.run_now("some").await.map(drop).unwrap_err(),
     ] {
-        assert!(matches!(&error, ApiError::NotFound(what) if what.contains("\"some\"")), "{error}");
+        assert!(
+            matches!(&error, ApiError::NotFound(what) if what.contains("\"some\"")),
+            "{error}"
+        );
     }
     running.stop().await;
 }
@@ -244,7 +291,9 @@ async fn an_entry_is_added_changed_and_removed_while_servers_run(kind: Kind) {
 async fn a_run_that_is_asked_for_comes_at_once(kind: Kind) {
     let flow = Flow::under(kind, half_past_noon()).await;
     let cron = flow.api().cron();
-    cron.add(entry("some", "@yearly").enabled(false)).await.unwrap();
+    cron.add(entry("some", "@yearly").enabled(false))
+        .await
+        .unwrap();
     let mut jids = Vec::new();
     for _ in 0..12 {
         flow.pass(Duration::from_secs(1));
@@ -265,7 +314,10 @@ async fn a_run_that_is_asked_for_comes_at_once(kind: Kind) {
 async fn a_class_that_nobody_here_serves_waits_in_its_queue(kind: Kind) {
     let flow = Flow::under(kind, half_past_noon()).await;
     let cron = flow.api().cron();
-    let ruby = CronEntry::new("ruby", "* * * * *", "RubyJob").unwrap().queue("pushed").unwrap();
+    let ruby = CronEntry::new("ruby", "* * * * *", "RubyJob")
+        .unwrap()
+        .queue("pushed")
+        .unwrap();
     cron.add(ruby).await.unwrap();
     let running = Running::start(clockwork(&flow).0);
     pass(&flow, MINUTE).await;
@@ -282,35 +334,60 @@ async fn what_is_declared_no_more_is_removed_and_what_is_disabled_stays_so(kind:
     let cron = flow.api().cron();
     let write = |text: &str| std::fs::write(&file, text).unwrap();
     let started = || Running::start(clockwork(&flow).0.schedule_file(&file));
-    write("a: {cron: '* * * * *', class: Says, args: [a], queue: pushed}\nb: {cron: '@daily', class: Says, status: disabled}\n");
+    write(
+        "a: {cron: '* * * * *', class: Says, args: [a], queue: pushed}\nb: {cron: '@daily', class: Says, status: disabled}\n",
+    );
     let running = started();
     until_known(&flow, "b").await;
     running.stop().await;
     cron.add(entry("c", "@daily")).await.unwrap();
     cron.disable("a").await.unwrap();
     cron.enable("b").await.unwrap();
-    assert_eq!(cron.get("b").await.unwrap().unwrap().origin, format!("file {}", file.display()));
+    assert_eq!(
+        cron.get("b").await.unwrap().unwrap().origin,
+        format!("file {}", file.display())
+    );
 
-    write("a: {cron: '*/5 * * * *', class: Says}\nd: {cron: '@daily', class: Says, status: disabled}\n");
+    write(
+        "a: {cron: '*/5 * * * *', class: Says}\nd: {cron: '@daily', class: Says, status: disabled}\n",
+    );
     let running = started();
     until_known(&flow, "d").await;
     running.stop().await;
     let listed = cron.list().await.unwrap();
-    let names: Vec<_> = listed.iter().map(|status| (&*status.name, status.enabled)).collect();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|status| (&*status.name, status.enabled))
+        .collect();
     assert_eq!(names, [("a", false), ("c", true), ("d", false)]);
-    assert_eq!(listed[0].entry.as_ref().unwrap().schedule().expression(), "*/5 * * * *");
+    assert_eq!(
+        listed[0].entry.as_ref().unwrap().schedule().expression(),
+        "*/5 * * * *"
+    );
 
     // One with a mistake stops a start, and changes nothing.
     write("a: {cron: '@daily', class: Says}\ne: {cron: '@dayly', class: Says}\n");
     let error = clockwork(&flow).0.schedule_file(&file).build().unwrap_err();
-    assert!(error.is_config() && error.to_string().contains("entry \"e\", field \"cron\""), "{error}");
+    assert!(
+        error.is_config() && error.to_string().contains("entry \"e\", field \"cron\""),
+        "{error}"
+    );
     let error = cron.load_file(&file).await.unwrap_err().to_string();
-    assert!(error.contains(&*file.display().to_string()) && error.contains("`@dayly`"), "{error}");
+    assert!(
+        error.contains(&*file.display().to_string()) && error.contains("`@dayly`"),
+        "{error}"
+    );
     assert_eq!(cron.list().await.unwrap().len(), 3);
     // Without it, it is loaded at run time.
     write("e: {cron: '@daily', class: Says}\n");
     cron.load_file(&file).await.unwrap();
-    let names: Vec<_> = cron.list().await.unwrap().into_iter().map(|status| status.name).collect();
+    let names: Vec<_> = cron
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|status| status.name)
+        .collect();
     assert_eq!(names, ["c", "e"]);
 }
 
@@ -359,14 +436,21 @@ async fn a_tick_is_late_by_less_than_100_ms(kind: Kind) {
     until_pushed(&flow, 3).await;
     running.stop().await;
     let runs = history(&flow, "each").await;
-    let best = runs.iter().map(|run| run.at.since(run.tick.unwrap())).min().unwrap();
+    let best = runs
+        .iter()
+        .map(|run| run.at.since(run.tick.unwrap()))
+        .min()
+        .unwrap();
     // Of a machine that does other things, the best of three says it: an unsteady duty would be late each time.
     assert!(best < Duration::from_millis(100), "{runs:?}");
 }
 
 #[test]
 fn a_zone_that_there_is_not_stops_the_start() {
-    let error = Server::builder().only::<lives_nowhere>().build().unwrap_err();
+    let error = Server::builder()
+        .only::<lives_nowhere>()
+        .build()
+        .unwrap_err();
     let message = error.to_string();
     assert!(error.is_config(), "{message}");
     for part in ["`lives_nowhere`", "cron.rs:", "\"Europe/Nowhere\""] {
@@ -382,11 +466,28 @@ fn two_entries_of_one_name_stop_the_start() {
         .cron(entry("a", "@hourly"))
         .build()
         .unwrap_err();
-    assert!(error.is_config() && error.to_string().contains("\"a\""), "{error}");
-    let error = Server::builder().only::<says>().schedule_file("no/such.yml").build().unwrap_err();
-    assert!(error.to_string().contains("no/such.yml: it cannot be read"), "{error}");
-    let error = Server::builder().only::<says>().schedule_file("Cargo.lock").build().unwrap_err();
-    assert!(error.to_string().contains(".yml, .yaml or .toml"), "{error}");
+    assert!(
+        error.is_config() && error.to_string().contains("\"a\""),
+        "{error}"
+    );
+    let error = Server::builder()
+        .only::<says>()
+        .schedule_file("no/such.yml")
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no/such.yml: it cannot be read"),
+        "{error}"
+    );
+    let error = Server::builder()
+        .only::<says>()
+        .schedule_file("Cargo.lock")
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains(".yml, .yaml or .toml"),
+        "{error}"
+    );
 }
 
 flows! {

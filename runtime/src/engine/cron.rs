@@ -54,10 +54,11 @@ pub(super) struct Cron {
     failing: bool,
 }
 
-/// An entry, and up to when its ticks were looked at.
+/// An entry, up to when its ticks were looked at, and its next one.
 struct Known {
     stored: Stored,
     seen: Timestamp,
+    next: Option<Timestamp>,
 }
 
 impl Cron {
@@ -133,7 +134,7 @@ impl Cron {
     async fn step(&mut self) -> bool {
         self.look().await;
         let now = self.engine.clock.now();
-        let due = |known: &&Known| known.next().is_some_and(|next| next <= now);
+        let due = |known: &&Known| known.next.is_some_and(|next| next <= now);
         let names: Vec<_> = self
             .known
             .values()
@@ -166,7 +167,7 @@ impl Cron {
             if let Some(known) = self.known.get_mut(name)
                 && !failed.contains(name)
             {
-                known.seen = known.seen.max(now);
+                known.look_on_from(known.seen.max(now));
             }
         }
         for ((name, tick), result) in made.iter().zip(&results) {
@@ -227,15 +228,13 @@ impl Cron {
     fn remember(&mut self, read: Vec<Stored>) {
         for stored in read {
             self.warn(&stored);
-            match self.known.get_mut(&stored.name) {
-                // What begins anew has ticks of its own.
-                Some(known) if known.stored.since == stored.since => known.stored = stored,
-                _ => {
-                    let seen = stored.since;
-                    self.known
-                        .insert(stored.name.clone(), Known { stored, seen });
-                }
-            }
+            // What begins anew has ticks of its own.
+            let before = self.known.get(&stored.name);
+            let seen = before
+                .filter(|known| known.stored.since == stored.since)
+                .map_or(stored.since, |known| known.seen);
+            self.known
+                .insert(stored.name.clone(), Known::new(stored, seen));
         }
     }
 
@@ -336,7 +335,7 @@ impl Cron {
     /// Waits for the next tick, or a change.
     async fn wait(&self) {
         let now = self.engine.clock.now();
-        let next = self.known.values().filter_map(Known::next).min();
+        let next = self.known.values().filter_map(|known| known.next).min();
         let until_next = next.map_or(LONGEST_SLEEP, |next| next.since(now));
         tokio::select! {
             biased;
@@ -347,18 +346,28 @@ impl Cron {
 }
 
 impl Known {
+    fn new(stored: Stored, seen: Timestamp) -> Self {
+        let mut known = Self {
+            stored,
+            seen,
+            next: None,
+        };
+        known.look_on_from(seen);
+        known
+    }
+
     /// Up to when there is nothing more to make.
     fn base(&self) -> Timestamp {
         let mark = self.stored.runs.mark.unwrap_or(self.stored.since);
         self.seen.max(self.stored.since).max(mark)
     }
 
-    /// When it comes next.
-    fn next(&self) -> Option<Timestamp> {
-        let entry = self.stored.entry.as_ref().ok()?;
-        self.stored
-            .enabled
-            .then(|| entry.schedule().next_after(self.base()))?
+    fn look_on_from(&mut self, seen: Timestamp) {
+        self.seen = seen;
+        self.next = match &self.stored.entry {
+            Ok(entry) if self.stored.enabled => entry.schedule().next_after(self.base()),
+            _ => None,
+        };
     }
 }
 
