@@ -144,8 +144,8 @@ impl Cron {
         if names.is_empty() {
             return true;
         }
+        // What is read is newer than `now`, so it knows what others made of that.
         self.take_in(names.clone()).await;
-        let now = self.engine.clock.now();
         let (mut txs, mut made) = (Vec::new(), Vec::new());
         for name in &names {
             if let Some((entry, mut count, ticks)) = self.ticks(name, now) {

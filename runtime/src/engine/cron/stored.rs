@@ -224,7 +224,8 @@ pub(crate) fn ring() -> Effect {
     }
 }
 
-/// Adds to the transaction that pushes a tick's job, or to an empty one, what makes it happen once.
+/// Adds to the transaction that pushes a tick's job, or to an empty one, what makes it happen once. `count` is that of the ticks that are
+/// known of, which chooses its place in the history.
 pub(crate) fn tick(entry: &CronEntry, tick: Timestamp, count: u64, run: &Run, tx: &mut Tx) {
     let name = entry.name();
     let made = keys::cron_tick(name, tick.as_micros().div_euclid(1_000_000));
@@ -239,10 +240,14 @@ pub(crate) fn tick(entry: &CronEntry, tick: Timestamp, count: u64, run: &Run, tx
         name,
         vec![
             (MARK.into(), tick.as_micros().to_string().into()),
-            (COUNT.into(), count.to_string().into()),
             run_field(format!("t{}", count % HISTORY), run),
         ],
     ));
+    tx.then.push(Effect::AddFields {
+        key: keys::cron_runs(name),
+        fields: vec![(COUNT.into(), 1)],
+        ttl: KEEP_RUNS,
+    });
     tx.put_in_order();
 }
 
