@@ -432,6 +432,43 @@ async fn what_nobody_can_read_is_shown_and_holds_nothing_up(kind: Kind) {
     assert_eq!(cron.remove("odd").await.unwrap(), Acted::Done);
 }
 
+async fn entries_are_carried_over_to_another_store(kind: Kind) {
+    let flow = Flow::under(kind, half_past_noon()).await;
+    let cron = flow.api().cron();
+    cron.add(entry("some", "* * * * *")).await.unwrap();
+    cron.add(entry("off", "@daily").enabled(false))
+        .await
+        .unwrap();
+    cron.add(entry("known", "@daily")).await.unwrap();
+    let running = Running::start(clockwork(&flow).0);
+    pass(&flow, MINUTE).await;
+    until_pushed(&flow, 1).await;
+    running.stop().await;
+    let before = history(&flow, "some").await;
+
+    let there = Flow::under(Kind::Memory, half_past_noon()).await;
+    let to = there.api().cron();
+    to.add(entry("known", "@hourly")).await.unwrap();
+    flow.api().move_to(&there.api()).finish().await.unwrap();
+    assert_eq!(cron.list().await.unwrap().len(), 0);
+    let listed = to.list().await.unwrap();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|status| (&*status.name, status.enabled, status.ticks))
+        .collect();
+    assert_eq!(
+        names,
+        [("known", true, 0), ("off", false, 0), ("some", true, 1)]
+    );
+    assert_eq!(listed[2].history(), before);
+    let known = listed[0].entry.as_ref().unwrap();
+    assert_eq!(
+        known.schedule().expression(),
+        "@hourly",
+        "what is there stays"
+    );
+}
+
 /// With the host's clock: the ticks of an entry that comes each second.
 async fn a_tick_is_late_by_less_than_100_ms(kind: Kind) {
     let flow = Flow::under(kind, Clock::live()).await;
@@ -498,5 +535,6 @@ flows! {
     what_is_declared_no_more_is_removed_and_what_is_disabled_stays_so
     a_quiet_server_makes_no_ticks
     what_nobody_can_read_is_shown_and_holds_nothing_up
+    entries_are_carried_over_to_another_store
     a_tick_is_late_by_less_than_100_ms
 }

@@ -8,7 +8,7 @@ use crate::engine::cron::stored::{self, Run, Stored};
 use crate::engine::cron::{begins_anew, origin_of_file, read_file};
 use crate::job::cron::{CronEntry, CronError};
 use crate::job::{JobId, Timestamp};
-use crate::store::{Tx, TxResult};
+use crate::store::{Tx, TxResult, keys};
 
 use super::change::Changes;
 use super::{Acted, Api, ApiError};
@@ -251,6 +251,28 @@ impl Cron {
         let path = path.as_ref();
         let entries = read_file(path).map_err(|error| ApiError::invalid(error.to_string()))?;
         self.load(entries, &origin_of_file(path)).await
+    }
+
+    /// What puts all entries into another store, and what takes them out of this.
+    pub(super) async fn carried(&self) -> Result<(Vec<Tx>, Vec<Tx>), ApiError> {
+        let names = stored::names(self.api.store()).await;
+        let names = names.map_err(ApiError::unavailable)?;
+        let mut hashes = self
+            .api
+            .fields_of(&stored::hashes(&names))
+            .await?
+            .into_iter();
+        let (mut put, mut take) = (Vec::new(), Vec::new());
+        for name in names {
+            let disabled = self.api.store().values(&[keys::cron_disabled(&name)]).await;
+            let disabled = disabled.map_err(ApiError::unavailable)?;
+            if let (Some(description), Some(runs)) = (hashes.next(), hashes.next()) {
+                let is_disabled = disabled.iter().any(Option::is_some);
+                put.push(stored::carry(&name, [description, runs], is_disabled));
+                take.push(stored::remove(&name));
+            }
+        }
+        Ok((put, take))
     }
 
     /// Makes a change, and tells everybody.

@@ -187,6 +187,26 @@ pub(crate) fn remove(name: &str) -> Tx {
     ])
 }
 
+/// Puts an entry of another store into this one with all that was read of it, unless there is one of its name.
+pub(crate) fn carry(name: &str, hashes: [Fields; 2], is_disabled: bool) -> Tx {
+    let [entry, runs_key] = [keys::cron_entry(name), keys::cron_runs(name)];
+    let kept = |(key, fields, ttl): (&Key, Fields, Option<Duration>)| {
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(field, value)| (field.into(), value))
+            .collect();
+        let key = key.clone();
+        (!fields.is_empty()).then_some(Effect::SetFields { key, fields, ttl })
+    };
+    let [description, runs] = hashes;
+    let mut then = vec![Effect::Join(Members::Cron, name.into())];
+    then.extend(kept((&entry, description, None)));
+    then.extend(kept((&runs_key, runs, Some(KEEP_RUNS))));
+    then.extend(is_disabled.then(|| set_disabled(name)));
+    then.push(ring());
+    Tx::when(Guard::AbsentField(entry, ENTRY.into()), then)
+}
+
 /// Enables an entry, which begins anew, or disables it.
 pub(crate) fn enable(name: &str, enabled: bool, now: Timestamp) -> Tx {
     let change = match enabled {
