@@ -12,6 +12,7 @@ use sancho::store::{Effect, keys};
 use sancho_tests::{Clock, Kind};
 
 use crate::harness::{Flow, Report, Reports, Running, field, flows};
+use crate::hostile::Log;
 
 /// A time at which nothing that is used here comes: 12:00:30 UTC.
 fn half_past_noon() -> Clock {
@@ -483,6 +484,33 @@ async fn a_tick_is_late_by_less_than_100_ms(kind: Kind) {
         .unwrap();
     // Of a machine that does other things, the best of three says it: an unsteady duty would be late each time.
     assert!(best < Duration::from_millis(100), "{runs:?}");
+}
+
+/// On one thread, whose log is caught.
+#[tokio::test]
+async fn a_class_that_is_not_served_is_reported_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let _caught = tracing::subscriber::set_default(subscriber);
+    let flow = Flow::under(Kind::Memory, half_past_noon()).await;
+    let ruby = CronEntry::new("ruby", "* * * * *", "RubyJob").unwrap();
+    let running = Running::start(clockwork(&flow).0.cron(ruby));
+    until_known(&flow, "ruby").await;
+    for runs in 1..=2 {
+        pass(&flow, MINUTE).await;
+        flow.until("it has come", || async {
+            history(&flow, "ruby").await.len() == runs
+        })
+        .await;
+    }
+    running.stop().await;
+    let text = log.text();
+    let warning =
+        "the cron entry ruby pushes jobs of the class RubyJob, which this process does not serve";
+    assert_eq!(text.matches(warning).count(), 1, "{text}");
 }
 
 #[test]
