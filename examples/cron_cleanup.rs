@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use sancho::api::Api;
 use sancho::runtime::Server;
 use sancho::{Client, Config, job};
@@ -59,12 +60,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        match cron.next_runs("daily_cleanup", 3).await {
-            Ok(next) => println!(
-                "comes next at {:?}",
-                next.iter().map(ToString::to_string).collect::<Vec<_>>()
-            ),
-            Err(error) => println!("{error}"),
+        for next in cron.next_runs("daily_cleanup", 3).await.unwrap_or_default() {
+            println!("comes at {}", DateTime::<Utc>::from(next));
         }
         match cron.run_now("daily_cleanup").await {
             Ok(jid) => println!("runs now as {jid}"),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chrono::{Days, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, Utc};
 use sancho::api::Api;
 use sancho::runtime::Server;
 use sancho::store::TimedSet;
@@ -42,11 +42,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let schedule = Api::new(&client).set(TimedSet::Schedule);
     let mut entries = schedule.each();
     while let Some(entry) = entries.next().await? {
-        println!(
-            "report {} is due at {}",
-            entry.job().display_args().join(", "),
-            entry.at()
-        );
+        let at = DateTime::<Utc>::from(entry.at());
+        let id = entry.job().display_args().join(", ");
+        println!("report {id} is due at {at}");
         let _ = schedule.add_to_queue(&entry).await?;
     }
     let (written, mut reports) = mpsc::unbounded_channel();

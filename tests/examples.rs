@@ -46,10 +46,9 @@ fn a_schedule_file_gives_arguments() {
     let said = run("hourly_sync");
     assert!(said.matches("syncing changes\n").count() >= 2, "{said}");
     assert!(said.contains("syncing full\n"), "{said}");
-    assert!(
-        said.contains("hourly_sync made 0 ticks, and ran 1 times\n"),
-        "{said}"
-    );
+    for entry in ["hourly_sync made ", "sync_of_changes made "] {
+        assert!(said.contains(entry), "{said}");
+    }
 }
 
 #[test]

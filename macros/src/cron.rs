@@ -180,7 +180,7 @@ impl Field {
         }
         let lower = text.to_ascii_lowercase();
         let is = |known: &&str| **known == lower || lower.len() == 3 && known.starts_with(&lower);
-        let at = self.names.iter().position(|known| is(&known));
+        let at = self.names.iter().position(is);
         match at.and_then(|at| u8::try_from(at).ok()) {
             Some(at) => Ok(min + at),
             None => {
