@@ -23,7 +23,7 @@ async fn data_sync(#[state] synced: &Synced, what: String) -> Result<(), String>
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = std::env::var("SANCHO_STORE").unwrap_or("memory:".into());
     let client = Client::connect(Config::new().store(store)).await?;
-    let (synced, mut syncs) = mpsc::unbounded_channel();
+    let (synced, mut syncs): (Synced, _) = mpsc::unbounded_channel();
     // `serve()` reads `config/schedule.yml` where there is one.
     let server = Server::builder()
         .client(&client)

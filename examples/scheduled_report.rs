@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("report {id} is due at {at}");
         let _ = schedule.add_to_queue(&entry).await?;
     }
-    let (written, mut reports) = mpsc::unbounded_channel();
+    let (written, mut reports): (Written, _) = mpsc::unbounded_channel();
     let server = Server::builder()
         .client(&client)
         .queues(["reports"])
