@@ -129,3 +129,33 @@ fn notifications_are_tried_again_or_discarded() {
         "{said}"
     );
 }
+
+#[test]
+fn a_daily_clean_up_keeps_what_is_new() {
+    let said = run("cron_cleanup");
+    assert!(said.contains("\ndeleted old.log\n"), "{said}");
+    assert!(said.ends_with("left: 1\n"), "{said}");
+}
+
+#[test]
+fn a_schedule_file_gives_arguments() {
+    let said = run("hourly_sync");
+    assert!(said.matches("syncing changes\n").count() >= 2, "{said}");
+    assert!(said.contains("syncing full\n"), "{said}");
+    for entry in ["hourly_sync made ", "sync_of_changes made "] {
+        assert!(said.contains(entry), "{said}");
+    }
+}
+
+#[test]
+fn reports_wait_for_their_time() {
+    let said = run("scheduled_report");
+    for part in [
+        "report 1 is due at ",
+        "report 2 is due at ",
+        "report 1 is written\n",
+        "report 2 is written\n",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}

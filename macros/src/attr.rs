@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::rules::{self, Rule};
-use crate::{duration, versions};
+use crate::{cron, duration, versions};
 
 /// The options, as far as they could be read.
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) retries_exhausted: Option<Path>,
     pub(crate) version: Option<u32>,
     pub(crate) from: Option<versions::From>,
+    pub(crate) cron: Option<LitStr>,
+    pub(crate) tz: Option<LitStr>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -53,7 +55,7 @@ pub(crate) enum Backtrace {
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 14] = [
+const OPTIONS: [(&str, Read); 16] = [
     ("queue", |options, value| {
         options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
@@ -110,6 +112,14 @@ const OPTIONS: [(&str, Read); 14] = [
         options.version = Some(integer_from_one(value, how)?);
         Ok(())
     }),
+    ("cron", |options, value| {
+        options.cron = Some(cron(value)?);
+        Ok(())
+    }),
+    ("tz", |options, value| {
+        options.tz = Some(tz(value)?);
+        Ok(())
+    }),
     ("crate", |options, value| {
         options.krate = Some(krate(value)?);
         Ok(())
@@ -161,6 +171,10 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
     };
     if let Err(error) = read.parse2(tokens) {
         errors.push(error);
+    }
+    if let (Some(tz), None, true) = (&options.tz, &options.cron, errors.is_empty()) {
+        let message = "`tz` is the time zone of `cron`: write `cron = \"0 3 * * *\"` before it";
+        errors.push(Error::new(tz.span(), message));
     }
     (options, errors)
 }
@@ -336,6 +350,21 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
         "write `timeout = \"10m\"`, or seconds: `timeout = 600`",
     )?;
     Ok(seconds)
+}
+
+fn cron(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "cron = \"0 3 * * *\"")?;
+    match cron::check(&literal.value()) {
+        Ok(()) => Ok(literal),
+        Err(error) => Err(Error::new(literal.span(), error)),
+    }
+}
+
+/// The name of a time zone. Whether there is such a zone is asked at the start of a server.
+fn tz(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "tz = \"Europe/Berlin\"")?;
+    name(&literal)?;
+    Ok(literal)
 }
 
 /// A duration in seconds, and where it stands.

@@ -88,6 +88,10 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Backtrace::All => quote!(__P::Backtrace::All),
         Backtrace::Lines(lines) => quote!(__P::Backtrace::Lines(#lines)),
     }));
+    let cron = option(options.cron.as_ref().map(|cron| {
+        let tz = option(options.tz.as_ref());
+        quote!(__P::CronInfo::new(#cron, #tz))
+    }));
     let args = arguments(parameters).enumerate().map(|(index, argument)| {
         let name = public_name(argument, index).to_string();
         let name = name.trim_start_matches("r#");
@@ -124,6 +128,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             timeout: #timeout,
             policy: #policy,
             version: #version,
+            cron: #cron,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],

@@ -5,6 +5,7 @@
 
 mod attr;
 mod class_name;
+mod cron;
 mod duration;
 mod expand;
 mod fallback;
@@ -59,6 +60,8 @@ use proc_macro2::TokenStream;
 /// | `retries_exhausted = path` | `async fn(job: &Record, cause: &Cause<E>)`: called once it has used up its tries | |
 /// | `version = 3` | the version of its arguments | 1 |
 /// | `from(V2, V1)` | the types of older arguments, the newest first | |
+/// | `cron = "0 3 * * *"` | when it is enqueued by itself: five fields, six with the seconds first, or `@daily` and its like. Such a job has no arguments, or only `Option`s | not at all |
+/// | `tz = "Europe/Berlin"` | the time zone of `cron` | `"UTC"` |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
 ///
 /// # Errors
@@ -98,6 +101,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     };
     errors.extend(rules::check(&mut options, &function));
     errors.extend(versions::check(&options));
+    errors.extend(validate::cron(&parameters, &options));
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }

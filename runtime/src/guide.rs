@@ -17,3 +17,6 @@ pub mod testing {}
 
 #[doc = include_str!("guide/failures.md")]
 pub mod failures {}
+
+#[doc = include_str!("guide/cron.md")]
+pub mod cron {}

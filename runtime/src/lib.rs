@@ -27,6 +27,7 @@ pub mod __private;
 pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
+pub use job::cron;
 pub use job::current;
 pub use job::payload::Record;
 pub use job::{

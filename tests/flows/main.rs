@@ -8,6 +8,7 @@ mod bad_input;
 mod bulk;
 mod by_class;
 mod cancel;
+mod cron;
 mod death;
 mod doctor;
 mod enqueue;

@@ -36,6 +36,7 @@
 
 mod cancel;
 mod change;
+mod cron;
 mod deploys;
 mod display;
 pub mod doctor;
@@ -60,6 +61,7 @@ use std::time::Duration;
 
 pub use cancel::{Cancelled, cancel};
 pub use change::Acted;
+pub use cron::{Cron, CronRun, CronStatus};
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;

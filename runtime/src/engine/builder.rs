@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
 use super::config::EngineConfig;
+use super::cron::Declared;
 use super::death::{DeathHandler, DeathHandlers};
 use super::errors::{ErrorHandler, ErrorHandlers};
 use super::hooks::{Event, HookResult, Hooks};
@@ -14,6 +16,7 @@ use super::middleware::{Middleware, MiddlewareChain};
 use super::orders::Handle;
 use super::points::{Point, Points};
 use crate::client::{Client, ClientMiddlewareChain, Config};
+use crate::job::cron::CronEntry;
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
@@ -35,6 +38,8 @@ pub struct ServerBuilder {
     states: States,
     registered: Vec<&'static Definition>,
     only: bool,
+    cron: Vec<CronEntry>,
+    schedule_file: Option<PathBuf>,
     clock: Option<TestClock>,
     points: Points,
 }
@@ -50,6 +55,7 @@ pub(super) struct Chosen {
     pub(super) hooks: Hooks,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
+    pub(super) declared: Declared,
     pub(super) clock: Option<TestClock>,
     pub(super) points: Points,
 }
@@ -69,6 +75,8 @@ impl ServerBuilder {
             states: States::default(),
             registered: Vec::new(),
             only: false,
+            cron: Vec::new(),
+            schedule_file: None,
             clock: None,
             points: Points::default(),
         }
@@ -285,6 +293,31 @@ impl ServerBuilder {
         self
     }
 
+    /// Enqueues a job by itself: see [`cron`](crate::cron). Repeat it for more. An entry of the same name in the schedule file
+    /// takes its place, and it takes that of a job's attribute.
+    pub fn cron(mut self, entry: CronEntry) -> Self {
+        self.cron.push(entry);
+        self
+    }
+
+    /// Enqueues jobs by themselves, as this file says: sidekiq-cron's `schedule.yml`, or the same in TOML. It is read by
+    /// [`build`](Self::build). Entries that the file has no more are removed at the start.
+    pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.schedule_file = Some(path.into());
+        self
+    }
+
+    /// Reads the schedule file that sidekiq-cron would read where nobody names one, if there is one: `config/schedule.yml`, or the
+    /// same with `.yaml` or `.toml`.
+    pub(crate) fn default_schedule_file(mut self) -> Self {
+        if self.schedule_file.is_none() {
+            let names = ["yml", "yaml", "toml"].map(|form| format!("config/schedule.{form}"));
+            let mut paths = names.into_iter().map(PathBuf::from);
+            self.schedule_file = paths.find(|path| path.exists());
+        }
+        self
+    }
+
     /// Reads the time from `clock`, as the store of a test does.
     #[doc(hidden)]
     pub fn with_clock(mut self, clock: TestClock) -> Self {
@@ -303,7 +336,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds;
-    /// client middleware for a client that has its own.
+    /// client middleware for a client that has its own; a schedule file or a time zone that cannot be used.
     pub fn build(self) -> Result<Server> {
         if self.changes_pushes && self.client.is_some() {
             return Err(Error::config(
@@ -319,6 +352,8 @@ impl ServerBuilder {
             .filter(|_| !self.only);
         let registry = Registry::new(linked.chain(self.registered)).map_err(Error::jobs)?;
         registry.check(&self.states).map_err(Error::jobs)?;
+        let file = self.schedule_file.as_deref();
+        let declared = Declared::new(&registry, self.cron, file, &config.tag)?;
         let states = Arc::new(self.states);
         Ok(Server {
             handle: Handle::default(),
@@ -332,6 +367,7 @@ impl ServerBuilder {
                 hooks: self.hooks,
                 states,
                 registry,
+                declared,
                 clock: self.clock,
                 points: self.points,
             },

@@ -6,6 +6,7 @@
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) by Sidekiq's rules and the job's own ([`rules`]), and the handlers of those that failed ([`errors`]) or are given up ([`death`]) |
 //! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
+//! | [`cron`] | makes the ticks of the cron's entries |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`hooks`] | calls the user's code at events of the server's life |
@@ -20,6 +21,7 @@ mod builder;
 mod cancel;
 mod clock;
 mod config;
+pub(crate) mod cron;
 mod dead_set;
 mod death;
 mod endings;

@@ -17,6 +17,7 @@ use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
 use super::cancel::Cancelling;
 use super::clock::Clock;
+use super::cron::Cron;
 use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
@@ -80,12 +81,13 @@ impl Server {
     /// As [`Server::run_until`]; calls `begun` when it begins to stop, and says how many jobs still hold a thread of the runtime
     /// in the end.
     pub(crate) async fn run_and_leave(
-        self,
+        mut self,
         shutdown: impl Future<Output = ()>,
         begun: impl FnOnce(),
     ) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
+        let declared = std::mem::take(&mut self.chosen.declared);
         let engine = Arc::new(self.engine(&client));
         let mut shutdown = pin!(shutdown);
         let limit = engine.config.hook_timeout;
@@ -103,7 +105,8 @@ impl Server {
             jobs = engine.registry.jobs().len(), concurrency = engine.config.concurrency, queues = ?engine.config.queues,
             "sancho serves {} jobs", engine.registry.jobs().len()
         );
-        let mut duties = Duties::start(&engine);
+        let cron = Cron::new(engine.clone(), client, declared);
+        let mut duties = Duties::start(&engine, cron);
         let in_order = tokio::select! {
             () = ready(()), if stopped_early => true,
             () = &mut shutdown, if !stopped_early => true,
@@ -200,24 +203,24 @@ struct Duties {
 }
 
 impl Duties {
-    fn start(engine: &Arc<Engine>) -> Self {
+    fn start(engine: &Arc<Engine>, cron: Cron) -> Self {
         let stop = Arc::new(Stop::new(
             engine.stopping.clone(),
             engine.config.shutdown_timeout,
         ));
         let left = CancellationToken::new();
         let (orphans, waiting) = mpsc::channel(recover::MAX_WAITING);
-        // A quiet server promotes nothing, and is no broken one.
-        let (promote, begun) = (Promote::new(engine.clone()), stop.begun.clone());
-        let quieted = engine.handle.quieted().clone();
-        let promoting = async move {
-            promote.run(quieted).await;
+        // A quiet server promotes nothing and makes no ticks, and is no broken one.
+        let promote = Promote::new(engine.clone());
+        let (quieted, begun) = (engine.handle.quieted().clone(), stop.begun.clone());
+        let until_quiet = async move {
+            tokio::join!(promote.run(quieted.clone()), cron.run(quieted));
             begun.cancelled().await;
         };
         let mut others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(promoting),
+            Task::spawn(until_quiet),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
             Task::spawn(Cancelling::new(engine.clone()).run(left.clone())),
             Task::spawn(Limits::new(engine.clone()).run(left.clone())),

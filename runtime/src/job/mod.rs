@@ -7,6 +7,7 @@ pub(crate) mod blocking;
 mod cancel;
 pub(crate) mod chain;
 mod context;
+pub mod cron;
 pub mod current;
 mod definition;
 mod ending;
@@ -31,7 +32,8 @@ pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
+    ArgInfo, Backtrace, Call, CronInfo, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};

@@ -56,7 +56,7 @@ impl ServerBuilder {
         let args = Args::parse();
         log(args.verbose);
         let stop = signals::stop()?;
-        let server = args.apply(self).build()?;
+        let server = args.apply(self).default_schedule_file().build()?;
         let longest = server.longest_stop() + LAST_GRACE;
         let orders = signals::obey(server.handle())?;
         let ended = server.run_and_leave(stop, || end_after(longest)).await;
