@@ -12,6 +12,7 @@ use syn::spanned::Spanned as _;
 
 use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
+use crate::iterate;
 use crate::signature::Function;
 use crate::type_text;
 use crate::validate::{Argument, Parameter};
@@ -98,7 +99,10 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
         _ => None,
     });
-    let run = run(function, parameters);
+    let run = match options.iterates {
+        true => iterate::run(function, parameters, options),
+        false => run(function, parameters),
+    };
     let tuple = tuple(function, parameters);
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
@@ -156,7 +160,7 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
     let locals = (0..arguments(parameters).count()).map(|index| local(index, span));
     let mut index = 0;
     let values = parameters.iter().map(|parameter| match parameter {
-        Parameter::Argument(_) => {
+        Parameter::Argument(_) | Parameter::Item(_) => {
             let local = local(index, span);
             index += 1;
             quote!(#local)
@@ -288,7 +292,7 @@ fn tuple(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
     tuple.into_token_stream()
 }
 
-fn arguments<'a>(
+pub(crate) fn arguments<'a>(
     parameters: &'a [Parameter<'a>],
 ) -> impl Iterator<Item = &'a Argument<'a>> + Clone {
     parameters.iter().filter_map(|parameter| match parameter {
@@ -305,6 +309,6 @@ fn public_name(argument: &Argument<'_>, index: usize) -> Ident {
         .unwrap_or_else(|| local(index, Span::mixed_site()))
 }
 
-fn local(index: usize, span: Span) -> Ident {
+pub(crate) fn local(index: usize, span: Span) -> Ident {
     Ident::new(&format!("arg{index}"), span)
 }

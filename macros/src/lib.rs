@@ -8,6 +8,7 @@ mod class_name;
 mod duration;
 mod expand;
 mod fallback;
+mod iterate;
 mod signature;
 mod type_text;
 mod validate;
@@ -51,6 +52,8 @@ use proc_macro2::TokenStream;
 /// | `aliases = ["OldName"]` | other names under which it is served | none |
 /// | `tags = ["mail"]` | its tags | none |
 /// | `timeout = "10m"` | how long one execution may take: a duration, or seconds | no limit |
+/// | `iterate = rows` | the function that gives the items which the job is called with, one a call: see `sancho::iterate` | called once |
+/// | `on_start = path`, `on_resume`, `on_stop`, `on_cancel`, `on_complete` | what is called around the items | nothing |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
 ///
 /// # Names
@@ -70,7 +73,14 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => return fallback::unreadable(&item, &error),
     };
     let (options, mut errors) = attr::parse(options);
-    let parameters = match validate::parameters(&function) {
+    let parameters = validate::parameters(&function).and_then(|parameters| {
+        if options.iterates {
+            iterate::with_item(&function, parameters)
+        } else {
+            Ok(parameters)
+        }
+    });
+    let parameters = match parameters {
         Ok(parameters) => parameters,
         Err(error) => {
             errors.push(error);

@@ -25,5 +25,5 @@ pub mod __private;
 
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
-pub use job::{Context, Failure, GlobalId, JobId, Outcome};
+pub use job::{Checkpoint, CheckpointError, Context, Failure, GlobalId, JobId, Outcome, iterate};
 pub use sancho_macros::job;

@@ -1,6 +1,7 @@
 //! What the code that `#[job]` generates may name. Not an interface: it changes with the macro.
 
 pub use std::boxed::Box;
+pub use std::clone::Clone;
 pub use std::iter::IntoIterator;
 use std::marker::PhantomData;
 pub use std::marker::Send;
@@ -13,6 +14,7 @@ pub use linkme;
 pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
 pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
+pub use crate::job::iterate::{Iterating, hook};
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
     OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,

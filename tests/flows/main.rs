@@ -14,6 +14,8 @@ mod faults;
 mod golden;
 mod harness;
 mod hostile;
+mod iterate;
+mod long_jobs;
 mod payloads;
 mod presence;
 mod retry;

@@ -60,7 +60,7 @@ pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;
 pub use error::ApiError;
-pub use iteration::Iteration;
+pub use crate::job::{Iteration, JobProgress};
 pub use metrics::{BUCKETS, ClassMetrics, Metrics, Period, Sample};
 pub use place::MAX_PAGE;
 pub use process::{Capsule, Process, Signal};

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
 use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
+use super::{Engine, checkpoints};
+use crate::job::checkpoint::Checkpoints;
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
 use crate::job::{
@@ -29,6 +30,7 @@ pub(super) async fn execute(
     claim: ClaimId,
     claimed: &Claimed,
     cancelled: CancellationToken,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Executed {
     let start = Instant::now();
     let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
@@ -36,7 +38,10 @@ pub(super) async fn execute(
         Ok(record) => {
             let job = engine.registry.resolve(&record);
             let ending = match job {
-                Ok(job) => run(engine, claimed, &record, job, cancelled).await,
+                Ok(job) => {
+                    let ending = run(engine, claimed, &record, job, cancelled, checkpoints).await;
+                    checkpoints::ending(checkpoints, ending)
+                }
                 Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
             (Some(record), job.ok(), ending)
@@ -53,6 +58,7 @@ pub(super) async fn execute(
         claimed,
         record: record.as_ref(),
         definition: job.map(|job| job.definition),
+        checkpoints: Some(checkpoints.as_ref()),
     };
     engine.metrics.record(class, &ending, took);
     let Settlement { tx, death } = finish::settle(engine, finished, &ending);
@@ -68,6 +74,7 @@ async fn run(
     record: &Record,
     job: Resolved,
     cancelled: CancellationToken,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Ending {
     let definition = job.definition;
     tracing::debug!(
@@ -76,7 +83,7 @@ async fn run(
         queue = &*claimed.queue,
         "start"
     );
-    let context = context(engine, claimed, record, &cancelled);
+    let context = context(engine, claimed, record, &cancelled, checkpoints);
     let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
@@ -112,6 +119,7 @@ fn context(
     claimed: &Claimed,
     record: &Record,
     cancelled: &CancellationToken,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Context {
     Context::new(ContextParts {
         jid: record.jid().clone(),
@@ -123,6 +131,7 @@ fn context(
         tags: record.tags().to_vec(),
         stopping: engine.stopping.clone(),
         cancelled: cancelled.clone(),
+        checkpoints: checkpoints.clone(),
     })
 }
 
@@ -172,6 +181,7 @@ pub(super) struct Running {
     pub(super) claimed: Claimed,
     pub(super) since: Timestamp,
     pub(super) cancelled: CancellationToken,
+    pub(super) checkpoints: Arc<Checkpoints>,
     pub(super) task: tokio::task::AbortHandle,
 }
 
@@ -184,15 +194,17 @@ impl Drop for Running {
 /// Starts a job on a task of its own.
 pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
     let cancelled = CancellationToken::new();
+    let checkpoints = checkpoints::of(engine, &claim);
     let work = {
-        let (engine, claim, claimed, cancelled) = (
+        let (engine, claim, claimed, cancelled, checkpoints) = (
             engine.clone(),
             claim.clone(),
             claimed.clone(),
             cancelled.clone(),
+            checkpoints.clone(),
         );
         async move {
-            let executed = execute(&engine, claim, &claimed, cancelled).await;
+            let executed = execute(&engine, claim, &claimed, cancelled, &checkpoints).await;
             engine.endings.push(executed);
         }
     };
@@ -202,6 +214,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
         claimed,
         since: engine.clock.now(),
         cancelled,
+        checkpoints,
         task,
     }
 }

@@ -5,9 +5,10 @@
 
 use bytes::Bytes;
 
-use super::Engine;
 use super::death::Dying;
 use super::failed::{self, Failed, Then};
+use super::{Engine, checkpoints};
+use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
 use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
 use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx};
@@ -20,6 +21,8 @@ pub(super) struct Finished<'a> {
     /// Missing where the payload could not be read.
     pub(super) record: Option<&'a Record>,
     pub(super) definition: Option<&'static Definition>,
+    /// Missing where nothing ran.
+    pub(super) checkpoints: Option<&'a Checkpoints>,
 }
 
 /// What settles a claim.
@@ -45,6 +48,7 @@ pub(super) enum Fate {
 pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -> Settlement {
     let now = engine.clock.now();
     let fate = fate(engine, &finished, ending, now);
+    let checkpoints = checkpoints::effect(&finished, &fate);
     let Finished { claim, record, .. } = finished;
     let mut tx = Tx::when(Guard::Holds(claim.clone()), Vec::with_capacity(4));
     let mut death = None;
@@ -62,6 +66,7 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
         }
     }
     tx.then.push(Effect::Release(claim));
+    tx.then.extend(checkpoints);
     for layer in &engine.layers {
         layer.finish(record, ending, &mut tx);
     }

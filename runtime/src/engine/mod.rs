@@ -12,6 +12,7 @@
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
 mod builder;
+mod checkpoints;
 mod clock;
 mod config;
 mod dead_set;

@@ -144,6 +144,7 @@ impl Recover {
             claimed,
             record: record.as_ref(),
             definition,
+            checkpoints: None,
         };
         finish::settle(&self.engine, finished, &ending)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::JobId;
+use super::checkpoint::{Checkpoints, Memory};
 
 /// What a job that takes `#[context] cx: &Context` can ask about its execution.
 #[derive(Clone, Debug)]
@@ -19,6 +20,7 @@ struct Inner {
     tags: Vec<String>,
     stopping: CancellationToken,
     cancelled: CancellationToken,
+    checkpoints: Arc<Checkpoints>,
 }
 
 /// The parts of a context.
@@ -31,6 +33,7 @@ pub(crate) struct ContextParts {
     pub(crate) tags: Vec<String>,
     pub(crate) stopping: CancellationToken,
     pub(crate) cancelled: CancellationToken,
+    pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
 impl Context {
@@ -43,6 +46,7 @@ impl Context {
             tags,
             stopping,
             cancelled,
+            checkpoints,
         } = parts;
         Self(Arc::new(Inner {
             jid,
@@ -52,6 +56,7 @@ impl Context {
             tags,
             stopping,
             cancelled,
+            checkpoints,
         }))
     }
 
@@ -65,6 +70,7 @@ impl Context {
             tags,
             stopping: CancellationToken::new(),
             cancelled: CancellationToken::new(),
+            checkpoints: Arc::new(Checkpoints::new(Memory)),
         })
     }
 
@@ -125,5 +131,9 @@ impl Context {
     /// It can be dropped and asked again.
     pub async fn cancelled(&self) {
         self.0.cancelled.cancelled().await;
+    }
+
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.0.checkpoints
     }
 }

@@ -4,11 +4,13 @@ pub(crate) mod active_job;
 pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
+pub(crate) mod checkpoint;
 mod context;
 mod definition;
 mod ending;
 mod failure;
 mod id;
+pub mod iterate;
 mod one_line;
 mod outcome;
 pub(crate) mod panic;
@@ -20,6 +22,7 @@ mod time;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
+pub use checkpoint::{Checkpoint, CheckpointError, Iteration, JobProgress};
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
