@@ -162,9 +162,16 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
 impl Hooks {
     /// Of a job that does not iterate.
     fn refused(&self) -> Option<Error> {
-        let given = [&self.start, &self.resume, &self.stop, &self.cancel, &self.complete];
+        let given = [
+            &self.start,
+            &self.resume,
+            &self.stop,
+            &self.cancel,
+            &self.complete,
+        ];
         let path = given.into_iter().find_map(Option::as_ref)?;
-        let message = format!("this is called around the items of a job that iterates: add `{ITERATE}`");
+        let message =
+            format!("this is called around the items of a job that iterates: add `{ITERATE}`");
         Some(Error::new_spanned(path, message))
     }
 }

@@ -25,7 +25,8 @@ pub(crate) fn with_item<'a>(
         }
     }
     let name = &function.sig.ident;
-    let message = format!("a job that iterates is called with an item: write `fn {name}(item: Item, ..)`");
+    let message =
+        format!("a job that iterates is called with an item: write `fn {name}(item: Item, ..)`");
     Err(Error::new_spanned(name, message))
 }
 
@@ -96,7 +97,9 @@ fn open(source: &Path, parameters: &[Parameter<'_>]) -> TokenStream {
 
 /// One call of the function.
 fn each(function: &Function, parameters: &[Parameter<'_>], names: &Names) -> TokenStream {
-    let Names { call, run, span, .. } = names;
+    let Names {
+        call, run, span, ..
+    } = names;
     let name = &function.sig.ident;
     let output = Ident::new("output", *span);
     let outcome = Ident::new("outcome", *span);

@@ -245,7 +245,7 @@ async fn a_process_that_lost_its_job_does_not_write_over_its_cursor(flow: Flow) 
     assert_eq!(paused.step().await, "2 GoOn");
     flow.pass(lease * 2);
 
-    let mut rescuer = Started::with(&flow, None, lease);
+    let mut rescuer = Started::on(&flow);
     assert_eq!(rescuer.seen.next().await, "from 2");
     assert_eq!(paused.step().await, "3 Stop");
     assert_eq!(cursor(&flow, &jid).await.as_deref(), Some("2"));
