@@ -19,7 +19,7 @@ type FailAt = Option<u64>;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Every hook tells that it was called, with what.
+/// Tells of each item, and does it when it is let or is to stop. Every hook tells that it was called, with what.
 #[job(
     iterate = numbers,
     on_start = start,
@@ -36,6 +36,7 @@ async fn each(
     #[state] fail_at: &FailAt,
     #[context] cx: &Context,
 ) -> Result<(), Error> {
+    to.send(format!("{n} of {last}"))?;
     tokio::select! {
         step = gate.acquire() => step?.forget(),
         () = cx.stopping() => {}
@@ -43,7 +44,6 @@ async fn each(
     if *fail_at == Some(n) {
         return Err(format!("no {n} today").into());
     }
-    to.send(format!("{n} of {last}"))?;
     Ok(())
 }
 
@@ -98,7 +98,10 @@ fn words(
     if second == "no source" {
         return Err(std::fmt::Error);
     }
-    Ok(iterate::slice(["first".into(), second, "third".into()], cursor))
+    Ok(iterate::slice(
+        ["first".into(), second, "third".into()],
+        cursor,
+    ))
 }
 
 async fn stopped(_: String, to: &Report) {
@@ -187,19 +190,21 @@ async fn a_job_is_called_once_for_each_item_with_its_hooks_around(flow: Flow) {
     let jid = push(&flow, 3).await;
     let before = flow.queue("default").await;
     let mut first = Started::on(&flow);
-    assert_eq!(first.seen.some(2).await, ["start 3", "from None"]);
-    assert_eq!(first.step().await, "1 of 3");
+    let begun = ["start 3", "from None", "1 of 3"];
+    assert_eq!(first.seen.some(3).await, begun);
+    assert_eq!(first.step().await, "2 of 3");
     first.running.stop().await;
     // The item under way is done; the next one is where the next run begins.
-    assert_eq!(first.seen.some(2).await, ["2 of 3", "stop 3"]);
+    assert_eq!(first.seen.next().await, "stop 3");
     assert_eq!(flow.queue("default").await, before);
     let state = kept(&flow, &jid).await.unwrap();
     assert_eq!((state.executions, state.cursor.as_deref()), (1, Some("3")));
 
     let mut second = Started::on(&flow);
-    assert_eq!(second.seen.some(2).await, ["resume 3", "from Some(3)"]);
-    assert_eq!(second.step().await, "3 of 3");
-    assert_eq!(second.seen.some(2).await, ["stop 3", "complete 3"]);
+    let begun = ["resume 3", "from Some(3)", "3 of 3"];
+    assert_eq!(second.seen.some(3).await, begun);
+    assert_eq!(second.step().await, "stop 3");
+    assert_eq!(second.seen.next().await, "complete 3");
     until_processed(&flow, 1).await;
     assert_eq!(flow.counters().await, (1, 0));
     assert_eq!(kept(&flow, &jid).await, None);
@@ -210,42 +215,44 @@ async fn a_job_is_called_once_for_each_item_with_its_hooks_around(flow: Flow) {
 async fn an_item_that_failed_comes_again(flow: Flow) {
     let jid = push(&flow, 3).await;
     let mut started = Started::failing_at(&flow, Some(2));
-    assert_eq!(started.seen.some(2).await, ["start 3", "from None"]);
-    assert_eq!(started.step().await, "1 of 3");
+    let begun = ["start 3", "from None", "1 of 3"];
+    assert_eq!(started.seen.some(3).await, begun);
+    assert_eq!(started.step().await, "2 of 3");
     started.gate.add_permits(1);
     flow.until_timed(TimedSet::Retry, 1).await;
     assert_eq!(kept(&flow, &jid).await.unwrap().cursor.unwrap(), "2");
     assert!(started.seen.is_silent(), "a run that failed has no hooks");
     flow.pass(Duration::from_secs(60));
     flow.wake_promoter().await;
-    assert_eq!(started.seen.some(2).await, ["resume 3", "from Some(2)"]);
+    let again = ["resume 3", "from Some(2)", "2 of 3"];
+    assert_eq!(started.seen.some(3).await, again);
     started.running.stop().await;
 }
 
 async fn a_crash_goes_back_to_the_last_cursor_that_was_written(flow: Flow) {
     push(&flow, 9).await;
     let mut first = Started::on(&flow);
-    first.seen.some(2).await;
-    assert_eq!(first.step().await, "1 of 9");
+    first.seen.some(3).await;
     flow.pass(Duration::from_secs(5));
     assert_eq!(first.step().await, "2 of 9");
     assert_eq!(first.step().await, "3 of 9");
     first.running.kill().await;
     let mut second = Started::on(&flow);
     flow.pass(Duration::from_secs(60));
-    assert_eq!(second.seen.some(2).await, ["resume 9", "from Some(3)"]);
+    let again = ["resume 9", "from Some(2)", "2 of 9"];
+    assert_eq!(second.seen.some(3).await, again);
     second.running.stop().await;
 }
 
 async fn a_cancelled_job_is_done_without_its_other_items(flow: Flow) {
     let jid = push(&flow, 9).await;
     let mut started = Started::on(&flow);
-    started.seen.some(2).await;
-    assert_eq!(started.step().await, "1 of 9");
+    started.seen.some(3).await;
     flow.api().cancel(jid.as_str()).await.unwrap();
+    assert_eq!(started.step().await, "2 of 9", "it is not looked for yet");
     flow.pass(Duration::from_secs(5));
-    assert_eq!(started.step().await, "2 of 9");
-    assert_eq!(started.seen.some(2).await, ["cancel 9", "stop 9"]);
+    assert_eq!(started.step().await, "cancel 9");
+    assert_eq!(started.seen.next().await, "stop 9");
     until_processed(&flow, 1).await;
     assert_eq!(flow.counters().await, (1, 0));
     assert_eq!(kept(&flow, &jid).await, None);
@@ -267,7 +274,12 @@ async fn a_job_that_was_cancelled_before_it_ran_does_nothing(flow: Flow) {
 async fn an_item_may_end_the_run(flow: Flow) {
     let mut started = Started::on(&flow);
     for (second, wanted, left, processed) in [
-        ("done", &["first", "done", "third", "stopped", "completed"][..], None, 1),
+        (
+            "done",
+            &["first", "done", "third", "stopped", "completed"][..],
+            None,
+            1,
+        ),
         ("snooze", &["first", "snooze", "stopped"], Some("1"), 2),
         ("discard", &["first", "discard", "stopped"], None, 3),
         ("no source", &[], None, 4),
@@ -277,7 +289,11 @@ async fn an_item_may_end_the_run(flow: Flow) {
         assert_eq!(started.seen.some(wanted.len()).await, wanted);
         until_processed(&flow, processed).await;
         let state = kept(&flow, &jid).await;
-        assert_eq!(state.and_then(|state| state.cursor).as_deref(), left, "{second}");
+        assert_eq!(
+            state.and_then(|state| state.cursor).as_deref(),
+            left,
+            "{second}"
+        );
     }
     let failed = flow.timed(TimedSet::Retry).await;
     assert_eq!(
@@ -311,7 +327,10 @@ async fn the_rows_of_a_csv_file_are_items(flow: Flow) {
     push.perform_async("no/such.csv".into()).await.unwrap();
     let failed = flow.until_timed(TimedSet::Retry, 1).await;
     let message = crate::harness::field(&failed[0].payload, "error_message");
-    assert!(message.as_str().unwrap().contains("no/such.csv"), "{message}");
+    assert!(
+        message.as_str().unwrap().contains("no/such.csv"),
+        "{message}"
+    );
     started.running.stop().await;
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sancho::api::{Iteration, JobProgress};
+use sancho::runtime::ServerBuilder;
 use sancho::store::TimedSet;
 use sancho::{Checkpoint, Context, JobId, Outcome, job};
 use tokio::sync::Semaphore;
@@ -89,10 +90,14 @@ impl Started {
     }
 
     fn failing_at(flow: &Flow, fail_at: FailAt) -> Self {
-        Self::with(flow, fail_at, LEASE)
+        Self::with(flow, fail_at, |server| server.lease(LEASE))
     }
 
-    fn with(flow: &Flow, fail_at: FailAt, lease: Duration) -> Self {
+    fn with(
+        flow: &Flow,
+        fail_at: FailAt,
+        tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
         let (server, seen) = flow.server();
         let gate = Arc::new(Gate::new(0));
         let server = server
@@ -101,10 +106,9 @@ impl Started {
             .only::<ends>()
             .state_arc(gate.clone())
             .state(fail_at)
-            .lease(lease)
             .shutdown_timeout(Duration::from_millis(50));
         Self {
-            running: Running::start(server),
+            running: Running::start(tune(server)),
             gate,
             seen,
         }
@@ -236,9 +240,9 @@ async fn a_job_that_failed_is_tried_again_from_its_cursor(flow: Flow) {
 
 async fn a_process_that_lost_its_job_does_not_write_over_its_cursor(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
-    // So long that it does not renew while it is taken for dead.
+    // It neither renews its lease nor claims anything while it is taken for dead, so it does not know.
     let lease = Duration::from_secs(300);
-    let mut paused = Started::with(&flow, None, lease);
+    let mut paused = Started::with(&flow, None, |server| server.lease(lease).concurrency(1));
     assert_eq!(paused.seen.next().await, "from 0");
     assert_eq!(paused.step().await, "1 GoOn");
     flow.pass(EVERY);

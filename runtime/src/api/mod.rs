@@ -55,12 +55,12 @@ mod work;
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::job::{Iteration, JobProgress};
 pub use change::Acted;
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;
 pub use error::ApiError;
-pub use crate::job::{Iteration, JobProgress};
 pub use metrics::{BUCKETS, ClassMetrics, Metrics, Period, Sample};
 pub use place::MAX_PAGE;
 pub use process::{Capsule, Process, Signal};

@@ -106,12 +106,11 @@ impl Context {
         &self,
         cursor: &T,
     ) -> Result<Checkpoint, CheckpointError> {
-        let cursor = serde_json::to_string(cursor).map_err(|source| {
-            CheckpointError::Unwritable {
+        let cursor =
+            serde_json::to_string(cursor).map_err(|source| CheckpointError::Unwritable {
                 jid: self.jid().clone(),
                 source,
-            }
-        })?;
+            })?;
         let checkpoints = self.checkpoints();
         checkpoints.load(self.jid()).await;
         checkpoints.set_cursor(cursor);
@@ -201,7 +200,10 @@ mod tests {
         let cx = context();
         let _ = cx.checkpoint("page 7").await.unwrap();
         let error = cx.cursor::<u64>().await.unwrap_err().to_string();
-        assert!(error.contains("the cursor \"page 7\", which is no `u64`"), "{error}");
+        assert!(
+            error.contains("the cursor \"page 7\", which is no `u64`"),
+            "{error}"
+        );
         assert_eq!(cx.cursor::<String>().await.unwrap().unwrap(), "page 7");
     }
 

@@ -76,7 +76,10 @@ impl Iteration {
         let mut fields = Vec::with_capacity(5);
         let mut add = |name: &str, value: String| fields.push((name.into(), value.into()));
         add(EXECUTIONS, self.executions.to_string());
-        add(CURSOR, self.cursor.clone().unwrap_or_else(|| NO_CURSOR.into()));
+        add(
+            CURSOR,
+            self.cursor.clone().unwrap_or_else(|| NO_CURSOR.into()),
+        );
         add(RUNTIME, self.runtime.as_secs_f64().to_string());
         if let Some(JobProgress { done, total }) = self.progress {
             add(DONE, done.to_string());
@@ -100,7 +103,10 @@ mod tests {
             progress: Some(JobProgress { done: 1, total: 4 }),
         };
         let fields: Vec<_> = iteration.fields();
-        let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
         assert_eq!(Iteration::read(&fields), Some(iteration));
     }
 
@@ -109,7 +115,10 @@ mod tests {
         let fields = Iteration::default().fields();
         let (_, cursor) = fields.iter().find(|(name, _)| &**name == "c").unwrap();
         assert_eq!(&cursor[..], b"null");
-        let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
         assert_eq!(Iteration::read(&fields).unwrap().cursor, None);
     }
 }

@@ -151,7 +151,9 @@ impl<K: Keeper + ?Sized> Checkpoints<K> {
     /// Whether the job was seen to be cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         let state = self.lock();
-        state.as_ref().is_some_and(|state| state.iteration.cancelled.is_some())
+        state
+            .as_ref()
+            .is_some_and(|state| state.iteration.cancelled.is_some())
     }
 
     /// Whether anything was asked or said.

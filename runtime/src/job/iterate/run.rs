@@ -75,7 +75,11 @@ impl<'a> Iterating<'a> {
             self.state = State::Complete;
             return Ok(None);
         };
-        let told = self.context.checkpoint(&cursor).await.map_err(failed::<CheckpointError>)?;
+        let told = self
+            .context
+            .checkpoint(&cursor)
+            .await
+            .map_err(failed::<CheckpointError>)?;
         if told == Checkpoint::GoOn {
             return Ok(Some(item));
         }

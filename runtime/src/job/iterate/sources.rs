@@ -192,7 +192,10 @@ mod tests {
     #[tokio::test]
     async fn a_list_begins_at_the_index_of_its_cursor() {
         assert_eq!(all(slice(["a", "b"], None)).await, [("a", 0), ("b", 1)]);
-        assert_eq!(all(slice(["a", "b", "c"], Some(1))).await, [("b", 1), ("c", 2)]);
+        assert_eq!(
+            all(slice(["a", "b", "c"], Some(1))).await,
+            [("b", 1), ("c", 2)]
+        );
         assert_eq!(all(slice(vec!["a"], Some(0))).await, [("a", 0)]);
         assert_eq!(all(slice(["a"], Some(1))).await, []);
         assert_eq!(all(slice(["a"], Some(u64::MAX))).await, []);
