@@ -6,7 +6,8 @@ use crate::client::{Client, Config};
 use crate::job::{Context, JobId};
 use crate::store::Store;
 
-/// A context for calling a job's function in a unit test: first attempt, queue `default`, not stopping.
+/// A context for calling a job's function in a unit test: first attempt, queue `default`, not stopping. It keeps checkpoints: called
+/// again with the same context, the function goes on.
 ///
 /// ```
 /// use sancho::{Context, job};
