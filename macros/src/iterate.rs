@@ -8,7 +8,7 @@ use syn::{Error, Path, Result};
 use crate::attr::Options;
 use crate::expand::{arguments, local};
 use crate::signature::Function;
-use crate::validate::Parameter;
+use crate::validate::{Argument, Parameter};
 
 /// The parameters, of which the first that is neither state nor context stands for the item.
 ///
@@ -43,11 +43,10 @@ pub(crate) fn run(
     // rustc's complaint that the future is not `Send` stands where these tokens do.
     let span = Span::mixed_site().located_at(function.sig.ident.span());
     let names = Names::at(span);
-    let Names {
-        call, run, items, ..
-    } = &names;
+    let Names { call, run, .. } = &names;
     let locals = names.locals(parameters);
     let open = open(source, parameters);
+    let next = next(source);
     let each = each(function, parameters, &names);
     let item = Ident::new("item", span);
     let hooks = &options.hooks;
@@ -73,8 +72,8 @@ pub(crate) fn run(
             #start
             #resume
             if #run.is_running() {
-                let mut #items = #open;
-                while let __P::Option::Some(#item) = #run.next(&mut #items).await? {
+                #open
+                while let __P::Option::Some(#item) = #next {
                     #each
                 }
             }
@@ -89,10 +88,19 @@ pub(crate) fn run(
 /// The source, from where the job goes on. At its path, where rustc says what is wrong with it.
 fn open(source: &Path, parameters: &[Parameter<'_>]) -> TokenStream {
     let span = Span::mixed_site().located_at(source.span());
-    let Names { run, .. } = Names::at(span);
-    let cursor = Ident::new("cursor", span);
+    let Names { run, items, .. } = Names::at(span);
     let values = others(parameters, span);
-    quote_spanned!(span=> #run.open(|#cursor| #source(#(#values,)* #cursor))?)
+    quote_spanned! {span=>
+        let (cursor, cursor_of) = #run.cursor()?;
+        let mut #items = #run.open(cursor_of, #source(#(#values,)* cursor))?;
+    }
+}
+
+/// The next item of the source. At its path as well, so that what was said of it is not said again.
+fn next(source: &Path) -> TokenStream {
+    let span = Span::mixed_site().located_at(source.span());
+    let Names { run, items, .. } = Names::at(span);
+    quote_spanned!(span=> #run.next(&mut #items).await?)
 }
 
 /// One call of the function.
@@ -181,12 +189,14 @@ fn values(parameters: &[Parameter<'_>], span: Span, copies_are: Copies) -> Vec<T
     parameters.iter().map(value).collect()
 }
 
-/// A copy of each argument. At its type, where rustc says that it cannot be copied.
+/// A copy of each argument. Made at its type, where rustc says that it cannot be copied, and of that type, whatever it is wanted
+/// for.
 fn copies(parameters: &[Parameter<'_>], span: Span) -> Vec<TokenStream> {
-    let copy = |(index, argument): (usize, &crate::validate::Argument<'_>)| {
-        let span = span.located_at(argument.ty.span());
-        let local = local(index, span);
-        quote_spanned!(span=> __P::Clone::clone(&#local))
+    let copy = |(index, argument): (usize, &Argument<'_>)| {
+        let at_type = span.located_at(argument.ty.span());
+        let local = local(index, at_type);
+        let clone = quote_spanned!(at_type=> __P::Clone::clone(&#local));
+        quote_spanned!(span=> { let copy = #clone; copy })
     };
     arguments(parameters).enumerate().map(copy).collect()
 }

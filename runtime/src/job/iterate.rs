@@ -57,7 +57,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "csv")]
 pub use self::csv::{Csv, csv};
-pub use run::{HookResult, Iterating, hook};
+pub use run::{CursorOf, HookResult, Items, Iterating, hook};
 pub use sources::{Iter, Range, Slice, Stream, Yielded, iter, range, slice, stream};
 
 use super::JobError;

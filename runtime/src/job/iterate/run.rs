@@ -1,7 +1,12 @@
 //! One execution of a job that iterates. The loop over the items stands in the generated code; what it asks is here.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
 use super::{IntoSource, Source};
-use crate::job::checkpoint::{Checkpoint, CheckpointError};
+use crate::job::checkpoint::Checkpoint;
 use crate::job::{Context, Failure, JobError, Outcome};
 
 /// One execution of a job that iterates.
@@ -10,6 +15,21 @@ use crate::job::{Context, Failure, JobError, Outcome};
 pub struct Iterating<'a> {
     context: &'a Context,
     state: State,
+}
+
+/// The type of a cursor.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct CursorOf<C>(PhantomData<fn(C)>);
+
+/// A source that is open.
+#[doc(hidden)]
+pub struct Items<S: IntoSource>(S::Source);
+
+impl<S: IntoSource> fmt::Debug for Items<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Items(..)")
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -54,32 +74,39 @@ impl<'a> Iterating<'a> {
         self.state == State::Running
     }
 
-    /// The source, from where the job goes on.
+    /// Where the job goes on; and the type of that, which the source must have as well.
     ///
     /// # Errors
-    /// A cursor that is not the source's; the source's own.
-    pub fn open<S: IntoSource>(
-        &self,
-        source: impl FnOnce(Option<<S::Source as Source>::Cursor>) -> S,
-    ) -> Result<S::Source, Failure> {
+    /// A cursor that is not the source's.
+    pub fn cursor<C: DeserializeOwned>(&self) -> Result<(Option<C>, CursorOf<C>), Failure> {
         let cursor = self.context.kept_cursor().map_err(failed)?;
-        source(cursor).into_source().map_err(failed)
+        Ok((cursor, CursorOf(PhantomData)))
+    }
+
+    /// The source that begins there.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn open<C, S>(&self, _: CursorOf<C>, source: S) -> Result<Items<S>, Failure>
+    where
+        S: IntoSource<Source: Source<Cursor = C>>,
+    {
+        source.into_source().map(Items).map_err(failed)
     }
 
     /// The next item; nothing where there is none, or the job is told to stop. Its cursor is kept before it is done.
     ///
     /// # Errors
     /// The source's own; a cursor that cannot be JSON.
-    pub async fn next<S: Source>(&mut self, source: &mut S) -> Result<Option<S::Item>, Failure> {
+    pub async fn next<S: IntoSource>(
+        &mut self,
+        Items(source): &mut Items<S>,
+    ) -> Result<Option<<S::Source as Source>::Item>, Failure> {
         let Some((item, cursor)) = source.next().await.map_err(failed)? else {
             self.state = State::Complete;
             return Ok(None);
         };
-        let told = self
-            .context
-            .checkpoint(&cursor)
-            .await
-            .map_err(failed::<CheckpointError>)?;
+        let told = self.context.checkpoint(&cursor).await.map_err(failed)?;
         if told == Checkpoint::GoOn {
             return Ok(Some(item));
         }

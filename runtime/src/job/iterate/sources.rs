@@ -53,13 +53,13 @@ pub fn range<T>(range: std::ops::Range<T>, cursor: Option<T>) -> Range<T> {
 /// # let _ = squares(None);
 /// ```
 #[must_use]
-pub fn iter<I: IntoIterator<Item: Yielded>>(items: I) -> Iter<I::IntoIter> {
+pub fn iter<I: IntoIterator>(items: I) -> Iter<I::IntoIter> {
     Iter(items.into_iter())
 }
 
 /// A stream of `(item, cursor)` or `Result<(item, cursor), E>`, which begins where the run is to begin.
 #[must_use]
-pub fn stream<S: AnyStream<Item: Yielded>>(items: S) -> Stream<S> {
+pub fn stream<S: AnyStream>(items: S) -> Stream<S> {
     Stream(Box::pin(items))
 }
 
