@@ -35,6 +35,61 @@ fn succeeded(name: &str, output: &Output) -> String {
 }
 
 #[test]
+fn long_jobs_have_their_limits() {
+    let said = run("long_running");
+    for line in [
+        "data 1 is being processed",
+        "data 2 hangs",
+        "data 3 stops: Some(Timeout)",
+        "ImpatientJob: the job ran longer than its timeout of 1s",
+        "BlockingJob: the job ran longer than its timeout of 1s",
+        "data 1 is left off: Some(User)",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} in\n{said}");
+    }
+    assert!(said.ends_with("all have ended\n"), "{said}");
+}
+
+fn count(told: &str, line: &str) -> usize {
+    told.lines().filter(|told| told.starts_with(line)).count()
+}
+
+#[test]
+fn order_fulfillment() {
+    let told = run("order_fulfillment");
+    for order in 1..=3 {
+        assert_eq!(
+            count(&told, &format!("order {order} is fulfilled")),
+            1,
+            "{told}"
+        );
+        assert_eq!(
+            count(&told, &format!("order {order} was fulfilled already")),
+            2,
+            "{told}"
+        );
+    }
+    assert!(told.ends_with("9 runs, 3 shipments\n"), "{told}");
+}
+
+#[test]
+fn queue_monitor() {
+    let told = run("queue_monitor");
+    let expected = [
+        "queue \"critical\" has 150 jobs (threshold: 100)",
+        "queue \"mailers\" has 1001 jobs (threshold: 1000)",
+        "all queues were looked at",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_user_is_welcomed() {
+    let said = run("welcome_email");
+    assert_eq!(said, "to user 42: welcome, Ana\n");
+}
+
+#[test]
 fn a_long_import_survives_a_deploy() {
     let said = run("long_import");
     let lines: Vec<_> = said.lines().collect();

@@ -129,7 +129,7 @@ fn each(function: &Function, parameters: &[Parameter<'_>], names: &Names) -> Tok
             let #outcome = {
                 let #call = __P::Clone::clone(&#call);
                 let (#(#locals,)*) = (#(#copies,)*);
-                __P::blocking(move || {
+                __P::blocking(#call, move |#call| {
                     let #output = #name(#(#values),*);
                     #finish
                 }).await?

@@ -248,7 +248,7 @@ async fn a_cancelled_job_is_done_without_its_other_items(flow: Flow) {
     let jid = push(&flow, 9).await;
     let mut started = Started::on(&flow);
     started.seen.some(3).await;
-    flow.api().cancel(jid.as_str()).await.unwrap();
+    flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     assert_eq!(started.step().await, "2 of 9", "it is not looked for yet");
     flow.pass(Duration::from_secs(5));
     assert_eq!(started.step().await, "cancel 9");
@@ -262,7 +262,7 @@ async fn a_cancelled_job_is_done_without_its_other_items(flow: Flow) {
 
 async fn a_job_that_was_cancelled_before_it_ran_does_nothing(flow: Flow) {
     let jid = push(&flow, 9).await;
-    flow.api().cancel(jid.as_str()).await.unwrap();
+    flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     let mut started = Started::on(&flow);
     assert_eq!(started.seen.some(2).await, ["cancel 9", "stop 9"]);
     until_processed(&flow, 1).await;

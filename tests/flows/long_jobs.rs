@@ -267,7 +267,7 @@ async fn a_cancelled_job_is_told_at_its_next_write_and_is_done(flow: Flow) {
     let mut started = Started::on(&flow);
     assert_eq!(started.seen.next().await, "from 0");
     assert_eq!(started.step().await, "1 GoOn");
-    flow.api().cancel(jid.as_str()).await.unwrap();
+    flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     assert_eq!(started.step().await, "2 GoOn");
     flow.pass(EVERY);
     assert_eq!(started.step().await, "3 Stop");
@@ -280,7 +280,7 @@ async fn a_cancelled_job_is_told_at_its_next_write_and_is_done(flow: Flow) {
 
 async fn a_job_that_was_cancelled_while_it_waited_is_told_at_its_first_checkpoint(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
-    flow.api().cancel(jid.as_str()).await.unwrap();
+    flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     let mut started = Started::on(&flow);
     assert_eq!(started.seen.next().await, "from 0");
     assert_eq!(started.step().await, "1 Stop");
@@ -319,7 +319,7 @@ async fn a_job_without_checkpoints_leaves_nothing(flow: Flow) {
         .perform_async()
         .await
         .unwrap();
-    flow.api().cancel(jid.as_str()).await.unwrap();
+    flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     let (server, _) = flow.server();
     let running = Running::start(server.only::<plain>());
     until_processed(&flow, 1).await;

@@ -34,6 +34,7 @@
 //! # Cancel safety
 //! A look can be dropped at any time. An action that is dropped before it is done may or may not have happened.
 
+mod cancel;
 mod change;
 mod deploys;
 mod display;
@@ -46,6 +47,8 @@ mod place;
 mod process;
 mod queue;
 mod record;
+mod relocate;
+pub mod search;
 mod set;
 mod stats;
 mod sweep;
@@ -56,6 +59,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use crate::job::{Iteration, JobProgress};
+pub use cancel::{Cancelled, cancel};
 pub use change::Acted;
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
@@ -66,6 +70,7 @@ pub use place::MAX_PAGE;
 pub use process::{Capsule, Process, Signal};
 pub use queue::{JobPage, Jobs, Queue, QueueSummary};
 pub use record::JobRecord;
+pub use relocate::{Relocated, Relocation};
 pub use set::{Entries, EntryPage, JobSet, Scan};
 pub use stats::{DayStats, MAX_HISTORY, Stats};
 pub use sweep::{Progress, Sweep};

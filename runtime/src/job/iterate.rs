@@ -42,7 +42,7 @@
 //! | `on_start` | before the first run |
 //! | `on_resume` | before every later run |
 //! | `on_stop` | after every run that did not fail |
-//! | `on_cancel` | where the job was told to end ([`Api::cancel`](crate::api::Api::cancel), Sidekiq's `cancel!`), before `on_stop` |
+//! | `on_cancel` | where the job was cancelled ([`Api::cancel`](crate::api::Api::cancel), Sidekiq's `cancel!`), before `on_stop` |
 //! | `on_complete` | after the last item, after `on_stop` |
 
 #[cfg(feature = "csv")]
