@@ -14,8 +14,8 @@ use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
 use crate::iterate;
 use crate::signature::Function;
-use crate::type_text;
 use crate::validate::{Argument, Parameter};
+use crate::{rules, type_text, versions};
 
 /// The function and its job.
 pub(crate) fn job(
@@ -99,6 +99,9 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
         _ => None,
     });
+    let policy = rules::policy(options);
+    let version = options.version.unwrap_or(1);
+    let older = versions::older(options);
     let run = match options.iterates {
         true => iterate::run(function, parameters, options),
         false => run(function, parameters),
@@ -123,6 +126,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             backtrace: #backtrace,
             tags: &[#(#tags),*],
             timeout: #timeout,
+            policy: #policy,
+            version: #version,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],
@@ -135,6 +140,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             type Args = #tuple;
             type Output = #output;
             const DEFINITION: &'static __P::Definition = &__JOB;
+            #older
         }
 
         impl __P::Job for #ident {
@@ -146,7 +152,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     }
 }
 
-fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
+pub(crate) fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
     match value {
         Some(value) => quote!(__P::Option::Some(#value)),
         None => quote!(__P::Option::None),

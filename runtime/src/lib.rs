@@ -28,7 +28,9 @@ pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
 pub use job::current;
+pub use job::payload::Record;
 pub use job::{
-    CancelReason, Checkpoint, CheckpointError, Context, Failure, GlobalId, JobId, Outcome, iterate,
+    CancelReason, Cause, Checkpoint, CheckpointError, Context, Exhausted, Failure, GlobalId, JobId,
+    Outcome, RetryIn, iterate,
 };
 pub use sancho_macros::job;

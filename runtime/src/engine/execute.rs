@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::errors::ExecutionError;
-use super::finish::{self, Finished, Settlement};
+use super::finish::{self, Finished};
 use super::limits;
 use super::middleware::{Execution, Next};
 use super::{Engine, checkpoints};
@@ -47,7 +47,7 @@ pub(super) async fn attempt(
     checkpoints: &Arc<Checkpoints>,
 ) -> Option<(Executed, Ending)> {
     let start = Instant::now();
-    let (known, ending) = match Record::parse(claimed.payload.clone()) {
+    let (known, mut ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (Known::default(), Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
@@ -65,13 +65,21 @@ pub(super) async fn attempt(
     if !cancel.conclude() {
         return None;
     }
-    let ending = match cancel.reason() {
-        Some(CancelReason::User) => Ending::Cancelled,
-        _ => ending,
-    };
+    if cancel.reason() == Some(CancelReason::User) {
+        ending = Ending::Cancelled;
+    }
     let took = start.elapsed();
     let checkpoints = checkpoints.as_ref();
-    let executed = conclude(engine, claim, claimed, &known, checkpoints, &ending, took).await;
+    let executed = conclude(
+        engine,
+        claim,
+        claimed,
+        &known,
+        checkpoints,
+        &mut ending,
+        took,
+    )
+    .await;
     Some((executed, ending))
 }
 
@@ -116,7 +124,7 @@ pub(super) async fn conclude(
     claimed: &Claimed,
     known: &Known,
     checkpoints: &Checkpoints,
-    ending: &Ending,
+    ending: &mut Ending,
     took: Duration,
 ) -> Executed {
     log(claimed, known, ending, took);
@@ -128,7 +136,7 @@ pub(super) async fn conclude(
         checkpoints: Some(checkpoints),
     };
     engine.metrics.record(known.class(), ending, took);
-    let Settlement { tx, death } = finish::settle(engine, finished, ending);
+    let settlement = finish::settle(engine, finished, ending);
     if !engine.error_handlers.is_empty()
         && let Some(failure) = ending.failure()
     {
@@ -141,9 +149,7 @@ pub(super) async fn conclude(
         let limit = engine.config.hook_timeout;
         engine.error_handlers.tell(&error, limit).await;
     }
-    if let Some(dying) = death {
-        engine.death_handlers.tell(&dying).await;
-    }
+    let tx = settlement.announced(engine, ending).await;
     Executed { claim, tx, took }
 }
 
@@ -171,7 +177,8 @@ async fn run(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
-    );
+    )
+    .of_version(record.version());
     if job.is_active_job {
         call = call.of_active_job();
     }

@@ -117,7 +117,7 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
             one_line(class)
         );
     }
-    if let Some(ending) = ending(reason, &known) {
+    if let Some(mut ending) = ending(reason, &known) {
         let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
         let executed = execute::conclude(
@@ -126,7 +126,7 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
             &given_up.claimed,
             &known,
             &given_up.checkpoints,
-            &ending,
+            &mut ending,
             took,
         )
         .await;
