@@ -159,3 +159,25 @@ fn reports_wait_for_their_time() {
         assert!(said.contains(part), "{said}");
     }
 }
+
+#[test]
+fn a_long_import_survives_a_deploy() {
+    let said = run("long_import");
+    let lines: Vec<_> = said.lines().collect();
+    let [deploy, resumed, imported] = lines[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(deploy, "a deploy");
+    assert!(resumed.starts_with("going on after 1"), "{said}");
+    assert_eq!(imported, "300 rows are imported");
+}
+
+#[test]
+fn a_graceful_batch_processes_each_record_once() {
+    let said = run("graceful_batch");
+    assert!(said.starts_with("stopping after record "), "{said}");
+    assert!(
+        said.ends_with("200 records are processed, each once\n"),
+        "{said}"
+    );
+}

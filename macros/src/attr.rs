@@ -34,7 +34,22 @@ pub(crate) struct Options {
     pub(crate) from: Option<versions::From>,
     pub(crate) cron: Option<LitStr>,
     pub(crate) tz: Option<LitStr>,
+    /// The source of a job that iterates.
+    pub(crate) iterate: Option<Path>,
+    /// Whether `iterate` is given, rightly or wrongly.
+    pub(crate) iterates: bool,
+    pub(crate) hooks: Hooks,
     pub(crate) krate: Option<Path>,
+}
+
+/// What is called around the items of a job that iterates.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Option<Path>,
+    pub(crate) resume: Option<Path>,
+    pub(crate) stop: Option<Path>,
+    pub(crate) cancel: Option<Path>,
+    pub(crate) complete: Option<Path>,
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +70,7 @@ pub(crate) enum Backtrace {
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 16] = [
+const OPTIONS: [(&str, Read); 22] = [
     ("queue", |options, value| {
         options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
@@ -120,11 +135,38 @@ const OPTIONS: [(&str, Read); 16] = [
         options.tz = Some(tz(value)?);
         Ok(())
     }),
+    ("iterate", |options, value| {
+        options.iterates = true;
+        options.iterate = Some(function(value, ITERATE)?);
+        Ok(())
+    }),
+    ("on_start", |options, value| {
+        options.hooks.start = Some(function(value, "on_start = prepare")?);
+        Ok(())
+    }),
+    ("on_resume", |options, value| {
+        options.hooks.resume = Some(function(value, "on_resume = prepare")?);
+        Ok(())
+    }),
+    ("on_stop", |options, value| {
+        options.hooks.stop = Some(function(value, "on_stop = release")?);
+        Ok(())
+    }),
+    ("on_cancel", |options, value| {
+        options.hooks.cancel = Some(function(value, "on_cancel = undo")?);
+        Ok(())
+    }),
+    ("on_complete", |options, value| {
+        options.hooks.complete = Some(function(value, "on_complete = report")?);
+        Ok(())
+    }),
     ("crate", |options, value| {
         options.krate = Some(krate(value)?);
         Ok(())
     }),
 ];
+
+const ITERATE: &str = "iterate = rows";
 
 /// The options with parentheses, each with how it is written. The rules may stand there several times.
 const CALLS: [(&str, &str, Read); 3] = [
@@ -176,7 +218,27 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
         let message = "`tz` is the time zone of `cron`: write `cron = \"0 3 * * *\"` before it";
         errors.push(Error::new(tz.span(), message));
     }
+    if !options.iterates {
+        errors.extend(options.hooks.refused());
+    }
     (options, errors)
+}
+
+impl Hooks {
+    /// Of a job that does not iterate.
+    fn refused(&self) -> Option<Error> {
+        let given = [
+            &self.start,
+            &self.resume,
+            &self.stop,
+            &self.cancel,
+            &self.complete,
+        ];
+        let path = given.into_iter().find_map(Option::as_ref)?;
+        let message =
+            format!("this is called around the items of a job that iterates: add `{ITERATE}`");
+        Some(Error::new_spanned(path, message))
+    }
 }
 
 fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
@@ -379,6 +441,17 @@ pub(crate) fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> 
             number => Ok((number.into(), seconds.span())),
         },
         other => Err(Error::new(other.span(), how)),
+    }
+}
+
+/// The path of a function.
+fn function(value: ParseStream<'_>, example: &str) -> Result<Path> {
+    match ungrouped(value.parse()?) {
+        Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => Ok(path.path),
+        other => {
+            let message = format!("write the name of a function: `{example}`");
+            Err(Error::new(other.span(), message))
+        }
     }
 }
 

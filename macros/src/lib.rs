@@ -9,6 +9,7 @@ mod cron;
 mod duration;
 mod expand;
 mod fallback;
+mod iterate;
 mod rules;
 mod signature;
 mod type_text;
@@ -62,6 +63,8 @@ use proc_macro2::TokenStream;
 /// | `from(V2, V1)` | the types of older arguments, the newest first | |
 /// | `cron = "0 3 * * *"` | when it is enqueued by itself: five fields, six with the seconds first, or `@daily` and its like. Such a job has no arguments, or only `Option`s | not at all |
 /// | `tz = "Europe/Berlin"` | the time zone of `cron` | `"UTC"` |
+/// | `iterate = rows` | the function that gives the items which the job is called with, one a call: see `sancho::iterate` | called once |
+/// | `on_start = path`, `on_resume`, `on_stop`, `on_cancel`, `on_complete` | what is called around the items | nothing |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
 ///
 /// # Errors
@@ -92,7 +95,14 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => return fallback::unreadable(&item, &error),
     };
     let (mut options, mut errors) = attr::parse(options);
-    let parameters = match validate::parameters(&function) {
+    let parameters = validate::parameters(&function).and_then(|parameters| {
+        if options.iterates {
+            iterate::with_item(&function, parameters)
+        } else {
+            Ok(parameters)
+        }
+    });
+    let parameters = match parameters {
         Ok(parameters) => parameters,
         Err(error) => {
             errors.push(error);

@@ -14,6 +14,8 @@ const MAX_ARGUMENTS: usize = 12;
 
 /// A parameter of the function.
 pub(crate) enum Parameter<'a> {
+    /// Stands for an item of the source, in a job that iterates.
+    Item(Argument<'a>),
     /// Stands in the payload.
     Argument(Argument<'a>),
     /// Shared state of this type, borrowed.
@@ -23,6 +25,7 @@ pub(crate) enum Parameter<'a> {
 }
 
 /// A parameter that stands in the payload.
+#[derive(Clone)]
 pub(crate) struct Argument<'a> {
     /// The name, where the pattern is one.
     pub(crate) name: Option<&'a Ident>,

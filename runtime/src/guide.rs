@@ -20,3 +20,6 @@ pub mod failures {}
 
 #[doc = include_str!("guide/cron.md")]
 pub mod cron {}
+
+#[doc = include_str!("guide/long_jobs.md")]
+pub mod long_jobs {}

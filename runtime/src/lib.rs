@@ -31,6 +31,7 @@ pub use job::cron;
 pub use job::current;
 pub use job::payload::Record;
 pub use job::{
-    CancelReason, Cause, Context, Exhausted, Failure, GlobalId, JobId, Outcome, RetryIn,
+    CancelReason, Cause, Checkpoint, CheckpointError, Context, Exhausted, Failure, GlobalId, JobId,
+    Outcome, RetryIn, iterate,
 };
 pub use sancho_macros::job;

@@ -1,6 +1,7 @@
 //! What the code that `#[job]` generates may name. Not an interface: it changes with the macro.
 
 pub use std::boxed::Box;
+pub use std::clone::Clone;
 pub use std::iter::IntoIterator;
 use std::marker::PhantomData;
 pub use std::marker::Send;
@@ -18,6 +19,7 @@ pub use crate::client::typed::{
 };
 pub use crate::client::{BulkEach, BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
+pub use crate::job::iterate::{Iterating, hook};
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Cause, CronInfo, Definition, ErrorOf, Failure, IntoExhausted,
     IntoOutcome, Item, Job, Location, Message, OfAny, OfError, Older, Outcome, Policy, Retry,

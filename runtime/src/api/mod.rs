@@ -59,6 +59,7 @@ mod work;
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::job::{Iteration, JobProgress};
 pub use cancel::{Cancelled, cancel};
 pub use change::Acted;
 pub use cron::{Cron, CronRun, CronStatus};
@@ -66,7 +67,6 @@ pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;
 pub use error::ApiError;
-pub use iteration::Iteration;
 pub use metrics::{BUCKETS, ClassMetrics, Metrics, Period, Sample};
 pub use place::MAX_PAGE;
 pub use process::{Capsule, Process, Signal};

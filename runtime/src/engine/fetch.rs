@@ -13,6 +13,7 @@ use super::pace::Pace;
 use super::points::Point;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
+use crate::job::checkpoint::Checkpoints;
 use crate::job::{Ending, one_line};
 use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Source, Tx, TxResult};
 
@@ -286,7 +287,7 @@ impl Fetch {
     /// Prefetched jobs that were not started go back first: others can run them meanwhile.
     async fn hand_back_ahead(&mut self) {
         let ahead: Vec<_> = std::mem::take(&mut self.ahead).into();
-        self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed)));
+        self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed, None)));
         if !self.pending.is_empty() {
             self.turn(0).await;
         }
@@ -340,21 +341,25 @@ impl Fetch {
                 left.len()
             );
         }
-        self.hand_back(
-            left.iter()
-                .map(|running| (&running.claim, &running.claimed)),
-        );
+        self.hand_back(left.iter().map(|running| {
+            let checkpoints = Some(running.checkpoints.as_ref());
+            (&running.claim, &running.claimed, checkpoints)
+        }));
         self.turn(0).await;
     }
 
     /// Adds what puts these back, from last to first, each to the head of its queue: so they stand in their order in the end.
-    fn hand_back<'a>(&mut self, jobs: impl DoubleEndedIterator<Item = (&'a ClaimId, &'a Claimed)>) {
-        for (claim, claimed) in jobs.rev() {
+    fn hand_back<'a>(
+        &mut self,
+        jobs: impl DoubleEndedIterator<Item = (&'a ClaimId, &'a Claimed, Option<&'a Checkpoints>)>,
+    ) {
+        for (claim, claimed, checkpoints) in jobs.rev() {
             let finished = Finished {
                 claim: claim.clone(),
                 claimed,
                 record: None,
                 definition: None,
+                checkpoints,
             };
             let tx = finish::settle(&self.engine, finished, &Ending::HandedBack).tx;
             self.pending.push(Pending {

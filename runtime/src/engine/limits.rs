@@ -120,8 +120,16 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
     if let Some(mut ending) = ending(reason, &known) {
         let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
-        let executed =
-            execute::conclude(&engine, claim, &given_up.claimed, &known, &mut ending, took).await;
+        let executed = execute::conclude(
+            &engine,
+            claim,
+            &given_up.claimed,
+            &known,
+            &given_up.checkpoints,
+            &mut ending,
+            took,
+        )
+        .await;
         engine.endings.push(executed);
     }
     if !in_time {

@@ -19,6 +19,7 @@
 pub(crate) mod alone;
 mod builder;
 mod cancel;
+mod checkpoints;
 mod clock;
 mod config;
 pub(crate) mod cron;

@@ -142,6 +142,7 @@ impl Recover {
             claimed,
             record: record.as_ref(),
             definition,
+            checkpoints: None,
         };
         (finish::settle(&self.engine, finished, &ending), ending)
     }
