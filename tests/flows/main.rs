@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod payloads;
 mod presence;
+mod queues;
 mod retry;
 mod rules;
 mod start;

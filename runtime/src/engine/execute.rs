@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::capsule::CapsuleState;
 use super::finish::{self, Finished, Settlement};
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
@@ -136,19 +137,20 @@ fn log(
     let jid = record.map_or("", |record| short(record.jid().as_str()));
     let class = class.map_or("", short);
     let queue = &*claimed.queue;
-    let elapsed_ms = took.as_secs_f64() * 1e3;
+    // Seconds, as Sidekiq's log has them.
+    let elapsed = (took.as_secs_f64() * 1e6).round() / 1e6;
     match ending {
-        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
+        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed, "done"),
         Ending::Returned(outcome) => {
             let outcome = one_line(format!("{outcome:?}"));
-            tracing::info!(jid, class, queue, elapsed_ms, %outcome, "done");
+            tracing::info!(jid, class, queue, elapsed, %outcome, "done");
         }
         Ending::Failed(failure) => {
             tracing::warn!(
                 jid,
                 class,
                 queue,
-                elapsed_ms,
+                elapsed,
                 error_class = failure.class,
                 "fail: {}",
                 one_line(&failure.message)
@@ -182,18 +184,24 @@ impl Drop for Running {
 }
 
 /// Starts a job on a task of its own.
-pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
+pub(super) fn start(
+    engine: &Arc<Engine>,
+    capsule: &Arc<CapsuleState>,
+    claim: ClaimId,
+    claimed: Claimed,
+) -> Running {
     let cancelled = CancellationToken::new();
     let work = {
-        let (engine, claim, claimed, cancelled) = (
+        let (engine, capsule, claim, claimed, cancelled) = (
             engine.clone(),
+            capsule.clone(),
             claim.clone(),
             claimed.clone(),
             cancelled.clone(),
         );
         async move {
             let executed = execute(&engine, claim, &claimed, cancelled).await;
-            engine.endings.push(executed);
+            capsule.endings.push(executed);
         }
     };
     let task = engine.tasks.spawn(work).abort_handle();

@@ -12,6 +12,7 @@
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
 mod builder;
+mod capsule;
 mod clock;
 mod config;
 mod dead_set;
@@ -30,6 +31,8 @@ mod pace;
 mod points;
 mod presence;
 mod promote;
+mod pulse;
+mod queues;
 mod recover;
 mod server;
 mod session;
@@ -39,11 +42,12 @@ mod slots;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub(crate) use capsule::MOST_CONCURRENCY;
+pub use capsule::{Capsule, CapsuleHandle};
 pub(crate) use dead_set::DeadSet;
 pub use death::{Death, DeathHandler};
 pub(crate) use death::{DeathHandlers, Dying};
@@ -51,20 +55,22 @@ pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use points::Point;
 pub(crate) use presence::cleanup;
+pub(crate) use queues::MAX_WEIGHT;
+pub use queues::{Mode, ServedQueue};
 pub use server::Server;
 
 use crate::job::{Registry, States};
 use crate::layers::Layer;
 use crate::store::{Interest, Store};
+use capsule::CapsuleState;
 use clock::Clock;
 use config::EngineConfig;
-use endings::Endings;
 use insist::Away;
 use metrics::Metrics;
 use middleware::Chain;
 use points::Points;
 use session::Session;
-use slots::Slots;
+use slots::Work;
 
 /// What the duties share.
 #[derive(Debug)]
@@ -79,20 +85,54 @@ struct Engine {
     middleware: Chain,
     death_handlers: DeathHandlers,
     layers: Vec<Box<dyn Layer>>,
-    endings: Endings,
     points: Points,
-    slots: Slots,
     metrics: Metrics,
     handle: Handle,
     /// The tasks of the jobs that run.
     tasks: TaskTracker,
-    /// Notified when the owner was evicted outside of a turn.
-    evicted: Notify,
     /// Cancelled when the process begins to stop; what jobs see as `stopping()`.
     stopping: CancellationToken,
 }
 
 impl Engine {
+    /// How many jobs run.
+    fn busy(&self) -> usize {
+        let capsules = self.handle.states().iter();
+        capsules.map(|capsule| capsule.slots.len()).sum()
+    }
+
+    /// How many may run at once.
+    fn concurrency(&self) -> usize {
+        let capsules = self.handle.states().iter();
+        capsules.map(|capsule| capsule.shape().concurrency).sum()
+    }
+
+    /// The names of what is served.
+    fn queues(&self) -> Vec<String> {
+        let capsules = self.handle.states().iter();
+        let queues = |capsule: &Arc<CapsuleState>| {
+            let shape = capsule.shape();
+            let names = shape.queues.iter().map(|queue| queue.name().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        capsules.flat_map(queues).collect()
+    }
+
+    /// What runs, the oldest first.
+    fn work(&self) -> Vec<Work> {
+        let capsules = self.handle.states().iter();
+        let mut all: Vec<_> = capsules.flat_map(|capsule| capsule.slots.work()).collect();
+        all.sort_by(|a, b| (a.since, &a.claim).cmp(&(b.since, &b.claim)));
+        all
+    }
+
+    /// Says that the owner was evicted: every capsule gives up what it holds.
+    fn evicted(&self) {
+        for capsule in self.handle.states() {
+            capsule.evicted.notify_one();
+        }
+    }
+
     /// Waits for the store to have something new; where it cannot say, for a part of the time.
     async fn wait(&self, interest: &Interest, timeout: Duration) {
         if self.store.wait(interest, timeout).await.is_err() {

@@ -48,6 +48,8 @@ pub(super) struct Presence {
 struct Told {
     busy: usize,
     quiet: bool,
+    /// How often capsules were changed.
+    changes: u64,
 }
 
 /// Why the loop goes on.
@@ -61,7 +63,7 @@ impl Presence {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let identity = identity();
         Self {
-            description: Description::new(&engine.config, &identity, engine.clock.now()),
+            description: Description::new(&identity, engine.clock.now()),
             identity,
             engine,
             lane: CommitLane::new(),
@@ -120,16 +122,24 @@ impl Presence {
 
     fn told(&self) -> Told {
         Told {
-            busy: self.engine.slots.len(),
+            busy: self.engine.busy(),
             quiet: self.engine.handle.is_quiet(),
+            changes: self
+                .engine
+                .handle
+                .states()
+                .iter()
+                .map(|it| it.version())
+                .sum(),
         }
     }
 
     async fn beat(&mut self) {
         let (told, now) = (self.told(), self.engine.clock.now());
-        let hash = self
+        let info = self
             .description
-            .fields(told.busy, told.quiet, self.round_trip, now);
+            .info(&self.engine.config, self.engine.handle.states());
+        let hash = description::fields(info, told.busy, told.quiet, self.round_trip, now);
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {
@@ -138,7 +148,7 @@ impl Presence {
                 ttl: Some(SHOWN_FOR),
             },
         ];
-        let work = description::work(&self.engine.slots.work());
+        let work = description::work(&self.engine.work());
         for key in self.work_keys() {
             effects.push(Effect::Unset(key.clone()));
             if !work.is_empty() {
@@ -276,13 +286,9 @@ pub(super) async fn answer_dumps(engine: Arc<Engine>, left: CancellationToken) {
         .await
         .is_some()
     {
-        let work = engine.slots.work();
+        let work = engine.work();
         let now = engine.clock.now();
-        tracing::info!(
-            "{} of {} slots are busy",
-            work.len(),
-            engine.config.concurrency
-        );
+        tracing::info!("{} of {} slots are busy", work.len(), engine.concurrency());
         for running in work {
             let seconds = now.since(running.since).as_secs_f64();
             let queue = &*running.claimed.queue;

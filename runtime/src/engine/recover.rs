@@ -50,7 +50,7 @@ impl Recover {
             lane: CommitLane::new(),
             orphans,
             dying: JoinSet::new(),
-            slots: Arc::new(Semaphore::new(engine.config.concurrency)),
+            slots: Arc::new(Semaphore::new(engine.concurrency())),
             engine,
         }
     }
@@ -123,7 +123,7 @@ impl Recover {
                     }));
                 }
                 Claims::Evicted => {
-                    self.engine.evicted.notify_one();
+                    self.engine.evicted();
                     return lost;
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
+use super::capsule::CapsuleState;
 use super::clock::Clock;
-use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
-use super::insist::Away;
 use super::metrics::Metrics;
 use super::orders::Handle;
 use super::points::Point;
@@ -28,7 +27,6 @@ use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
-use super::slots::Slots;
 use crate::client::{Client, default};
 use crate::job::panic;
 use crate::{Error, Result, layers};
@@ -89,10 +87,11 @@ impl Server {
         })?;
         engine.clock.set(renewed.now);
         tracing::info!(
-            jobs = engine.registry.jobs().len(), concurrency = engine.config.concurrency, queues = ?engine.config.queues,
+            jobs = engine.registry.jobs().len(), concurrency = engine.concurrency(), queues = ?engine.queues(),
             "sancho serves {} jobs", engine.registry.jobs().len()
         );
         let mut duties = Duties::start(&engine);
+        engine.handle.has_started();
         let in_order = tokio::select! {
             () = shutdown => true,
             () = engine.handle.stopped() => true,
@@ -113,6 +112,22 @@ impl Server {
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
         self.run_until(std::future::pending()).await
+    }
+
+    /// How many jobs it serves.
+    pub(crate) fn jobs(&self) -> usize {
+        self.chosen.registry.jobs().len()
+    }
+
+    /// What is shown of the store's name.
+    pub(crate) fn store(&self) -> String {
+        match &self.chosen.client {
+            Some(_) => "of the program's client".into(),
+            None => match self.chosen.client_config.store_url() {
+                Ok(url) => url.to_string(),
+                Err(error) => error.to_string(),
+            },
+        }
     }
 
     /// By how long after a stop began [`Server::run_until`] has returned.
@@ -140,7 +155,7 @@ impl Server {
             states,
             ..
         } = self.chosen;
-        let (store, away) = (client.store().clone(), Arc::new(Away::default()));
+        let (store, away) = (client.store().clone(), self.handle.away().clone());
         Engine {
             session: Session::new(store.clone(), away.clone(), config.lease),
             config,
@@ -152,13 +167,10 @@ impl Server {
             middleware,
             death_handlers,
             layers: layers::standard(),
-            endings: Endings::default(),
             points,
-            slots: Slots::default(),
             metrics: Metrics::default(),
             handle: self.handle,
             tasks: TaskTracker::new(),
-            evicted: Notify::new(),
             stopping: CancellationToken::new(),
         }
     }
@@ -176,7 +188,8 @@ impl fmt::Debug for Server {
 struct Duties {
     stop: Arc<Stop>,
     left: CancellationToken,
-    fetch: Task,
+    /// One a capsule.
+    fetches: Vec<Task>,
     others: Vec<Task>,
 }
 
@@ -184,6 +197,7 @@ impl Duties {
     fn start(engine: &Arc<Engine>) -> Self {
         let stop = Arc::new(Stop::new(
             engine.stopping.clone(),
+            engine.handle.hurried().clone(),
             engine.config.shutdown_timeout,
         ));
         let left = CancellationToken::new();
@@ -202,11 +216,15 @@ impl Duties {
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
-        let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
+        let capsules = engine.handle.states().iter();
+        let fetch = |capsule: &Arc<CapsuleState>| Fetch::new(engine.clone(), capsule.clone());
+        let fetches = capsules
+            .map(|capsule| Task::spawn(fetch(capsule).run(stop.clone())))
+            .collect();
         Self {
             stop,
             left,
-            fetch,
+            fetches,
             others,
         }
     }
@@ -214,7 +232,7 @@ impl Duties {
     /// Completes when a duty ends by itself, which only a defect can bring about. Going on without it, the process would hold
     /// its jobs and not run them.
     async fn one_ended(&mut self) {
-        let mut tasks: Vec<_> = self.others.iter_mut().chain([&mut self.fetch]).collect();
+        let mut tasks: Vec<_> = self.others.iter_mut().chain(&mut self.fetches).collect();
         std::future::poll_fn(|cx| {
             let ended = tasks.iter_mut().any(|task| task.poll_ended(cx).is_ready());
             if ended {
@@ -235,7 +253,9 @@ impl Duties {
         engine.handle.begin_quiet();
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
-            self.fetch.ended().await;
+            for fetch in &mut self.fetches {
+                fetch.ended().await;
+            }
             engine.points.reach(Point::Stopping);
             self.left.cancel();
             for task in &mut self.others {

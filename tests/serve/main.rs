@@ -1,0 +1,8 @@
+//! `runtime::serve()`, in a built worker: its arguments, its config file, its environment, its signals and its log.
+
+#![cfg(all(test, unix))]
+
+mod process;
+mod settings;
+mod signals;
+mod systemd;
