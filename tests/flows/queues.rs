@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sancho::runtime::{Capsule, Mode, ServerBuilder};
+use sancho::store::{Owner, Registration};
 use sancho::{Context, job};
 use tokio::sync::Semaphore;
 
@@ -222,6 +223,46 @@ async fn queues_and_concurrency_change_while_it_runs(flow: Flow) {
     assert!(handle.is_alive());
 }
 
+async fn every_capsule_gives_up_what_it_holds_when_the_process_is_taken_for_dead(flow: Flow) {
+    const LEASE: Duration = Duration::from_secs(1);
+    for queue in ["single", "default"] {
+        push_holds(&flow, queue).await;
+    }
+    let (server, mut seen, _gate) = server(&flow);
+    let server = server
+        .lease(LEASE)
+        .shutdown_timeout(Duration::ZERO)
+        .capsule(Capsule::named("other").queues(["single"]))
+        .build()
+        .unwrap();
+    let handle = server.handle();
+    let running = Running::run(server);
+    seen.some(2).await;
+    flow.pass(LEASE * 100);
+    let (rescuer, first) = (Owner::random(), Registration::First);
+    let store = flow.store();
+    store.renew(&rescuer, LEASE * 1_000, first).await.unwrap();
+    let mut seq = 0;
+    for owner in store.owners().await.unwrap() {
+        seq += 1;
+        store
+            .take_over(&rescuer, seq, &owner.owner, 10)
+            .await
+            .unwrap();
+    }
+    flow.until("both have given up", || async {
+        handle.capsules().iter().all(|capsule| capsule.busy() == 0)
+    })
+    .await;
+    for queue in ["single", "default"] {
+        push_names(&flow, queue, 1).await;
+    }
+    let mut again = seen.some(2).await;
+    again.sort();
+    assert_eq!(again, ["default", "single"]);
+    running.stop().await;
+}
+
 #[test]
 fn capsules_that_cannot_be_served_stop_the_start() {
     let server = || ServerBuilder::default().only::<names_its_queue>().state(1);
@@ -261,4 +302,5 @@ flows! {
     a_capsule_has_slots_of_its_own
     the_jobs_of_all_capsules_go_back_when_it_stops_now
     queues_and_concurrency_change_while_it_runs
+    every_capsule_gives_up_what_it_holds_when_the_process_is_taken_for_dead
 }

@@ -2,6 +2,7 @@
 
 #![cfg(all(test, unix))]
 
+mod deploy;
 mod process;
 mod settings;
 mod signals;

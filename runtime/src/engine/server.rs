@@ -87,8 +87,11 @@ impl Server {
         })?;
         engine.clock.set(renewed.now);
         tracing::info!(
-            jobs = engine.registry.jobs().len(), concurrency = engine.concurrency(), queues = ?engine.queues(),
-            "sancho serves {} jobs", engine.registry.jobs().len()
+            jobs = engine.registry.jobs().len(),
+            concurrency = engine.concurrency(),
+            queues = engine.queues().join(","),
+            "sancho serves {} jobs",
+            engine.registry.jobs().len()
         );
         let mut duties = Duties::start(&engine);
         engine.handle.has_started();

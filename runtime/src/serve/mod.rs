@@ -103,7 +103,7 @@ impl Start {
             tracing::warn!("{warning}");
         }
         match &settings.store {
-            Some(store) => _ = StoreUrl::parse(&store.url, &store.setting)?,
+            Some(store) => StoreUrl::parse(&store.url, &store.setting)?.check(&store.setting)?,
             None if loaded.environment == PRODUCTION && !builder.names_store() => {
                 return Err(Error::config(
                     "in production a store has to be named: set REDIS_URL or SANCHO_STORE, or give --store",

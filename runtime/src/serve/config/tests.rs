@@ -351,6 +351,17 @@ fn the_docs_show_the_table() {
     );
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_it_panic(text in "([a-z:<%=\\-\\[\\]{}&*!#\"' \\n0-9]|queues|capsules|timeout|concurrency: |\\n  - ){0,60}") {
+        for name in ["x.yml", "x.toml"] {
+            if let Err(error) = read_as(name, &text, "production") {
+                assert!(!error.to_string().contains('\n'), "{text:?}: {error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_setting_has_one_name() {
     let names: Vec<_> = SETTINGS.iter().map(|it| it.name).collect();
