@@ -63,7 +63,17 @@ impl StoreUrl {
         match self {
             Self::Redis(url) => RedisStore::check_url(url)
                 .map_err(|error| Error::config(format!("{setting} cannot be used: {error}"))),
-            Self::Sqlite(_) | Self::Memory => Ok(()),
+            Self::Sqlite(path) => {
+                let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+                match folder.filter(|folder| !folder.is_dir()) {
+                    Some(folder) => Err(Error::config(format!(
+                        "{setting} is {self}, whose folder {} is not there: make it, or name another file",
+                        folder.display()
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            Self::Memory => Ok(()),
         }
     }
 }
