@@ -1,6 +1,7 @@
 //! `runtime::serve()`, in a built worker: its arguments, its config file, its environment, its signals and its log.
 
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 mod deploy;
 mod process;

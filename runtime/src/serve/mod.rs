@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use crate::client::StoreUrl;
-use crate::engine::{Server, ServerBuilder};
+use crate::engine::{ServedQueue, Server, ServerBuilder};
 use crate::job::blocking;
 use crate::{Error, Result};
 use alive::AliveFile;
@@ -131,7 +131,7 @@ impl Start {
         );
         for capsule in self.server.handle().capsules() {
             let queues = capsule.queues();
-            let queues: Vec<_> = queues.iter().map(|queue| queue.name()).collect();
+            let queues: Vec<_> = queues.iter().map(ServedQueue::name).collect();
             println!(
                 "capsule {}: {} jobs at once, {} order of {}",
                 capsule.name(),

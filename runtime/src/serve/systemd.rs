@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::engine::Handle;
+use crate::engine::{CapsuleHandle, Handle};
 
 /// How often the status text is written at least.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -75,8 +75,8 @@ impl Systemd {
 
     fn beat(&self, handle: &Handle) {
         let capsules = handle.capsules();
-        let busy: usize = capsules.iter().map(|capsule| capsule.busy()).sum();
-        let slots: usize = capsules.iter().map(|capsule| capsule.concurrency()).sum();
+        let busy: usize = capsules.iter().map(CapsuleHandle::busy).sum();
+        let slots: usize = capsules.iter().map(CapsuleHandle::concurrency).sum();
         let quiet = if handle.is_quiet() { ", quiet" } else { "" };
         let mut words = format!("STATUS={busy} of {slots} slots are busy{quiet}");
         if handle.is_alive() {
@@ -132,7 +132,8 @@ fn monotonic_micros() -> i128 {
     0
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

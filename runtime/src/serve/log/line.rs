@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    fn written(write: impl FnOnce(&Line<'_>, &mut String) -> fmt::Result) -> String {
+    fn written(write: impl FnOnce(&Line<'static>, &mut String) -> fmt::Result) -> String {
         let mut out = String::new();
         write(&line(), &mut out).unwrap();
         out
@@ -230,10 +230,10 @@ mod tests {
             "2026-11-24T12:00:00.000Z  INFO all is\\nwell[0m jid=0123 queue=\"a \\\"b\\\"\" elapsed=0.25 empty=\"\"\n"
         );
         assert_eq!(
-            written(|line, out| line.logfmt(out)),
+            written(Line::logfmt),
             "ts=2026-11-24T12:00:00.000Z pid=7 lvl=info target=sancho msg=\"all is\\\\nwell[0m\" jid=0123 queue=\"a \\\"b\\\"\" elapsed=0.25 empty=\"\"\n"
         );
-        let json = written(|line, out| line.json(out));
+        let json = written(Line::json);
         assert_eq!(json.matches('\n').count(), 1);
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(
