@@ -122,6 +122,12 @@ pub(crate) enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// A live screen of queues, running jobs, processes, retries and dead jobs, with keys to act
+    Top {
+        /// How often it is refreshed
+        #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
+        every: Duration,
+    },
     /// Prints what a shell needs to complete this command
     Completions { shell: Shell },
     /// Prints the manual page

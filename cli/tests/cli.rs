@@ -1,7 +1,8 @@
 //! The built command, on a SQLite file and on a Redis.
 
+use std::io::{Read, Write as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use sancho_tests::RedisServer;
 use serde_json::Value;
@@ -87,7 +88,7 @@ fn run(folder: &Path, args: &[&str]) -> Done {
         .env_remove("SANCHO_STORE")
         .env_remove("REDIS_PROVIDER")
         .env_remove("REDIS_URL")
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .output()
         .unwrap();
     Done {
@@ -382,4 +383,67 @@ fn the_command_describes_itself() {
         assert_eq!(done.code, Some(0), "{}", done.err);
         assert!(done.out.contains(named), "{args:?}: {}", done.out);
     }
+}
+
+/// On a terminal of its own, which `script` makes.
+#[test]
+fn the_live_screen_shows_acts_and_ends() {
+    let store = Store::sqlite();
+    store.enqueue(&["Report", "--queue", "mailers"]);
+    let command = format!(
+        "stty rows 30 cols 110; {} --store {} top --every 1s",
+        env!("CARGO_BIN_EXE_sancho"),
+        store.url
+    );
+    let mut screen = Command::new("script")
+        .args(["-qfec", &command, "/dev/null"])
+        .current_dir(store.folder.path())
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = screen.stdin.take().unwrap();
+    let mut shown = screen.stdout.take().unwrap();
+    until(&mut shown, "noprocesstakesfromit");
+    keys.write_all(b"py").unwrap();
+    let paused = || store.json(&["queues"])[0]["paused"] == true;
+    assert!((0..PATIENCE).any(|_| paused()), "the queue was not paused");
+    keys.write_all(b"q").unwrap();
+    drop(keys);
+    let mut rest = Vec::new();
+    shown.read_to_end(&mut rest).unwrap();
+    assert!(screen.wait().unwrap().success());
+    let error = store.fails(2, &["top"]);
+    assert!(error.contains("needs a terminal"), "{error}");
+}
+
+/// How many times a change is looked for, each of which starts a process: far more than it takes.
+const PATIENCE: usize = 1_000;
+
+/// Reads on until this is shown, blanks aside.
+fn until(screen: &mut impl Read, what: &str) {
+    let (mut text, mut part) = (String::new(), [0; 4_096]);
+    while !without_escapes(&text).replace(' ', "").contains(what) {
+        let read = screen.read(&mut part).unwrap();
+        assert!(
+            read > 0,
+            "the screen ended before it showed {what:?}: {text}"
+        );
+        text.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+}
+
+/// The text between the commands to the terminal.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut parts = text.split('\u{1b}');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(part.len(), |end| end + 1);
+        plain.push_str(&part[end..]);
+    }
+    plain
 }

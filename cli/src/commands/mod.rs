@@ -9,6 +9,7 @@ mod processes;
 mod queues;
 pub(crate) mod relocate;
 mod stats;
+mod top;
 mod transfer;
 
 use crate::Session;
@@ -38,6 +39,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Export { places, output } => transfer::export(session, places, output).await,
         Command::Import { file } => transfer::import(session, &file).await,
         Command::Doctor { fix } => doctor::doctor(session, fix).await,
+        Command::Top { every } => top::top(session, every).await,
         // They need no store, or name theirs themselves.
         Command::Move { .. } | Command::Completions { .. } | Command::Man => Ok(()),
     }
