@@ -185,7 +185,7 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
         }
     } else {
         quote_spanned! {span=>
-            |#call| __P::Box::pin(__P::blocking(move || {
+            |#call| __P::Box::pin(__P::blocking(#call, move |#call| {
                 #decode
                 let #output = #name(#(#values),*);
                 #finish

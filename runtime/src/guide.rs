@@ -5,3 +5,6 @@ pub mod first_job {}
 
 #[doc = include_str!("guide/serving.md")]
 pub mod serving {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}

@@ -25,7 +25,8 @@ pub mod runtime {
 #[path = "private.rs"]
 pub mod __private;
 
+pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
-pub use job::{Context, Failure, GlobalId, JobId, Outcome};
+pub use job::{CancelReason, Context, Failure, GlobalId, JobId, Outcome};
 pub use sancho_macros::job;

@@ -52,6 +52,11 @@ pub(super) async fn or(client: Option<Client>, jid: JobId) -> Result<Client, Pus
     }
 }
 
+/// The default client of the current runtime.
+pub(crate) async fn client() -> Result<Client> {
+    connect(None).await
+}
+
 /// The default client of the current runtime, connected with this configuration where it is given.
 async fn connect(config: Option<Config>) -> Result<Client> {
     let handle = Handle::try_current().map_err(|_| {

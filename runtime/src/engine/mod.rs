@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
 //! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
+//! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
@@ -12,6 +13,7 @@
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
 mod builder;
+mod cancel;
 mod capsule;
 mod clock;
 mod config;
@@ -24,6 +26,7 @@ mod fetch;
 mod finish;
 mod heartbeat;
 mod insist;
+mod limits;
 mod metrics;
 mod middleware;
 mod orders;
@@ -42,10 +45,12 @@ mod slots;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub(crate) use cancel::order;
 pub(crate) use capsule::MOST_CONCURRENCY;
 pub use capsule::{Capsule, CapsuleHandle};
 pub(crate) use dead_set::DeadSet;
@@ -54,7 +59,7 @@ pub(crate) use death::{DeathHandlers, Dying};
 pub use middleware::{Execution, Middleware, Next};
 pub use orders::Handle;
 pub use points::Point;
-pub(crate) use presence::cleanup;
+pub(crate) use presence::{LABEL, cleanup};
 pub(crate) use queues::MAX_WEIGHT;
 pub use queues::{Mode, ServedQueue};
 pub use server::Server;
@@ -90,15 +95,20 @@ struct Engine {
     handle: Handle,
     /// The tasks of the jobs that run.
     tasks: TaskTracker,
+    /// Notified when there is an execution that [`limits`] has to see to.
+    given_up: Notify,
     /// Cancelled when the process begins to stop; what jobs see as `stopping()`.
     stopping: CancellationToken,
 }
 
 impl Engine {
-    /// How many jobs run.
-    fn busy(&self) -> usize {
+    /// How many jobs run, those included that are stuck, and how many of them are.
+    fn counts(&self) -> (usize, usize) {
         let capsules = self.handle.states().iter();
-        capsules.map(|capsule| capsule.slots.len()).sum()
+        let counts = capsules.map(|capsule| capsule.slots.counts());
+        counts.fold((0, 0), |(busy, stuck), (more, more_stuck)| {
+            (busy + more, stuck + more_stuck)
+        })
     }
 
     /// How many may run at once.

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use description::LABEL;
+
 use super::insist::CommitLane;
 use super::{Engine, metrics};
 use crate::job::payload::{Record, Wire};
@@ -47,6 +49,7 @@ pub(super) struct Presence {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Told {
     busy: usize,
+    stuck: usize,
     quiet: bool,
     /// How often capsules were changed.
     changes: u64,
@@ -121,8 +124,10 @@ impl Presence {
     }
 
     fn told(&self) -> Told {
+        let (busy, stuck) = self.engine.counts();
         Told {
-            busy: self.engine.busy(),
+            busy,
+            stuck,
             quiet: self.engine.handle.is_quiet(),
             changes: self
                 .engine
@@ -139,7 +144,7 @@ impl Presence {
         let info = self
             .description
             .info(&self.engine.config, self.engine.handle.states());
-        let hash = description::fields(info, told.busy, told.quiet, self.round_trip, now);
+        let hash = description::fields(info, told, self.round_trip, now);
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {
@@ -302,6 +307,7 @@ pub(super) async fn answer_dumps(engine: Arc<Engine>, left: CancellationToken) {
                 jid,
                 queue,
                 seconds,
+                stuck = running.stuck,
                 "running {} for {seconds:.3} s",
                 one_line(class)
             );

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
+use super::cancel::Cancelling;
 use super::capsule::CapsuleState;
 use super::clock::Clock;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::orders::Handle;
 use super::points::Point;
@@ -174,6 +176,7 @@ impl Server {
             metrics: Metrics::default(),
             handle: self.handle,
             tasks: TaskTracker::new(),
+            given_up: Notify::new(),
             stopping: CancellationToken::new(),
         }
     }
@@ -217,6 +220,8 @@ impl Duties {
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
             Task::spawn(promoting),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
+            Task::spawn(Cancelling::new(engine.clone()).run(left.clone())),
+            Task::spawn(Limits::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
         let capsules = engine.handle.states().iter();

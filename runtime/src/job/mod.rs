@@ -4,6 +4,7 @@ pub(crate) mod active_job;
 pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
+mod cancel;
 mod context;
 mod definition;
 mod ending;
@@ -20,6 +21,8 @@ mod time;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
+pub(crate) use cancel::Cancel;
+pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
