@@ -13,8 +13,8 @@ use syn::spanned::Spanned as _;
 use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
 use crate::signature::Function;
-use crate::type_text;
 use crate::validate::{Argument, Parameter};
+use crate::{rules, type_text, versions};
 
 /// The function and its job.
 pub(crate) fn job(
@@ -98,6 +98,9 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
         _ => None,
     });
+    let policy = rules::policy(options);
+    let version = options.version.unwrap_or(1);
+    let older = versions::older(options);
     let run = run(function, parameters);
     let tuple = tuple(function, parameters);
     let output = match &function.sig.output {
@@ -119,6 +122,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             backtrace: #backtrace,
             tags: &[#(#tags),*],
             timeout: #timeout,
+            policy: #policy,
+            version: #version,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],
@@ -131,16 +136,19 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             type Args = #tuple;
             type Output = #output;
             const DEFINITION: &'static __P::Definition = &__JOB;
+            #older
         }
 
         impl __P::Job for #ident {
             const DEFINITION: &'static __P::Definition = &__JOB;
             type Typed = __Set;
         }
+
+        impl __P::Takes<#tuple> for #ident {}
     }
 }
 
-fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
+pub(crate) fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
     match value {
         Some(value) => quote!(__P::Option::Some(#value)),
         None => quote!(__P::Option::None),
@@ -245,9 +253,16 @@ fn functions(
     let delay = Ident::new("delay", Span::mixed_site());
     let at = Ident::new("at", Span::mixed_site());
     let items = Ident::new("items", Span::mixed_site());
-    let (item, each) = match &types[..] {
-        [ty] => (quote!(impl __P::Item<#ty>), quote!(__P::items(#items))),
-        _ => (quote!((#(#types),*)), quote!(#items)),
+    // The items of one argument may be bare values.
+    let (item, [each, timed, streamed]) = match &types[..] {
+        [ty] => (
+            quote!(impl __P::Item<#ty>),
+            [quote!(items), quote!(items_at), quote!(items_of)].map(|of| quote!(__P::#of(#items))),
+        ),
+        _ => (
+            quote!((#(#types),*)),
+            std::array::from_fn(|_| quote!(#items)),
+        ),
     };
     quote! {
         /// Enqueues the job.
@@ -268,6 +283,30 @@ fn functions(
             #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
         ) -> __P::BulkPush {
             __P::push_bulk::<__Spec>(#options, #each)
+        }
+        /// Enqueues a job for each item, at the item's own time; one that has passed means now. An item is a time and arguments.
+        pub fn perform_bulk_at(
+            #receiver
+            #items: impl __P::IntoIterator<
+                Item = (__P::DateTime<__P::Utc>, #item),
+                IntoIter: __P::Send + 'static,
+            >,
+        ) -> __P::BulkPush {
+            __P::push_bulk_at::<__Spec>(#options, #timed)
+        }
+        /// Enqueues a job for each item that can be pushed, and gives an outcome for each.
+        pub fn perform_bulk_each(
+            #receiver
+            #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
+        ) -> __P::BulkEach {
+            __P::push_bulk_each::<__Spec>(#options, #each)
+        }
+        /// Enqueues a job for each item of a stream.
+        pub fn perform_bulk_stream(
+            #receiver
+            #items: impl __P::Stream<Item = #item> + __P::Send + 'static,
+        ) -> __P::BulkPush {
+            __P::push_bulk_stream::<__Spec>(#options, #streamed)
         }
         /// Runs the job here and now, as it would run from the queue.
         pub fn perform_inline(#receiver #params) -> __P::Inline {

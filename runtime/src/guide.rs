@@ -6,5 +6,17 @@ pub mod first_job {}
 #[doc = include_str!("guide/serving.md")]
 pub mod serving {}
 
+#[doc = include_str!("guide/middleware.md")]
+pub mod middleware {}
+
+#[doc = include_str!("guide/bulk.md")]
+pub mod bulk {}
+
 #[doc = include_str!("guide/limits.md")]
 pub mod limits {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("guide/failures.md")]
+pub mod failures {}

@@ -291,6 +291,10 @@ impl Reports {
         some
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn is_silent(&mut self) -> bool {
         self.0.try_recv().is_err()
     }

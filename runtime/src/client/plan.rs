@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::PushError;
 use super::options::SetOptions;
+use super::{PushError, stand_in};
 use crate::job::payload::{NewJob, Wire};
 use crate::job::{Args, Definition, JobId, Timestamp, args, check_queue_name};
 use crate::layers::Layer;
@@ -37,6 +37,7 @@ pub(super) fn job<A: Args>(
     job.retry_queue = definition.retry_queue.map(str::to_owned);
     job.dead = definition.dead;
     job.backtrace = definition.backtrace;
+    job.version = definition.version;
     job.tags = definition.tags.iter().map(ToString::to_string).collect();
     job.at = at;
     if let Some(options) = options {
@@ -62,18 +63,18 @@ pub(super) fn job_of_class(
     Ok(job)
 }
 
-/// The jobs of a bulk: an id that was asked for is for one job only.
+/// What the jobs of a bulk go through: an id that was asked for is for one job only.
 pub(super) fn bulk(
     jid: Option<JobId>,
-    jobs: impl Iterator<Item = Result<NewJob, PushError>>,
-) -> impl Iterator<Item = Result<NewJob, PushError>> {
-    jobs.enumerate().map(move |(index, job)| match (job, &jid) {
-        (Ok(job), Some(jid)) if index > 0 => Err(PushError::invalid(
+) -> impl FnMut(Result<NewJob, PushError>) -> Result<NewJob, PushError> {
+    let mut is_first = true;
+    move |job| match (job, &jid) {
+        (Ok(job), Some(jid)) if !std::mem::take(&mut is_first) => Err(PushError::invalid(
             &job.class,
             format!("the id {jid} is for one job; leave `jid` out of a bulk"),
         )),
         (job, _) => job,
-    })
+    }
 }
 
 fn apply(options: &SetOptions, job: &mut NewJob) {
@@ -98,11 +99,17 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
     if job.at.is_none() {
         let waited = options
             .wait
-            .map(|wait| Timestamp::from_wall_clock().after(wait));
+            .map(|wait| stand_in::now(options.client.as_ref()).after(wait));
         job.at = options
             .wait_until
             .map(|at: DateTime<Utc>| at.into())
             .or(waited);
+    }
+    if let Some(interval) = options.spread {
+        let from = job
+            .at
+            .unwrap_or_else(|| stand_in::now(options.client.as_ref()));
+        job.at = Some(from.after(interval.mul_f64(fastrand::f64())));
     }
 }
 
@@ -127,6 +134,9 @@ fn wrong(job: &NewJob) -> Option<String> {
     }
     if job.jid.as_str().is_empty() {
         return Some("its id is empty".to_owned());
+    }
+    if job.version == 0 {
+        return Some("its version is 0: versions are counted from 1".to_owned());
     }
     if job.at.is_some_and(|at| at > LATEST) {
         return Some("its time is after the year 9999".to_owned());

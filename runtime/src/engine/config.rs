@@ -22,6 +22,8 @@ pub(super) struct EngineConfig {
     pub(super) wire: Wire,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
+    /// How long a hook or an error handler may take. Defaults to 10 s.
+    pub(super) hook_timeout: Duration,
     /// What the dead set keeps.
     pub(super) dead_set: DeadSet,
     /// How long the schedule and the retry set are left alone at most; what is due wakes it anyway. Defaults to 10 s.
@@ -40,6 +42,7 @@ impl Default for EngineConfig {
             labels: Vec::new(),
             wire: Wire::default(),
             max_retries: backoff::DEFAULT_RETRIES,
+            hook_timeout: Duration::from_secs(10),
             dead_set: DeadSet::default(),
             poll_interval: Duration::from_secs(10),
         }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::capsule::CapsuleState;
-use super::finish::{self, Finished, Settlement};
+use super::errors::ExecutionError;
+use super::finish::{self, Finished};
 use super::limits;
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
@@ -32,8 +33,19 @@ pub(super) async fn execute(
     claimed: &Claimed,
     cancel: &Cancel,
 ) -> Option<Executed> {
+    let (executed, _) = attempt(engine, claim, claimed, cancel).await?;
+    Some(executed)
+}
+
+/// The same, and how the execution ended.
+pub(super) async fn attempt(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    cancel: &Cancel,
+) -> Option<(Executed, Ending)> {
     let start = Instant::now();
-    let (known, ending) = match Record::parse(claimed.payload.clone()) {
+    let (known, mut ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (Known::default(), Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
@@ -48,11 +60,12 @@ pub(super) async fn execute(
     if !cancel.conclude() {
         return None;
     }
-    let ending = match cancel.reason() {
-        Some(CancelReason::User) => Ending::Cancelled,
-        _ => ending,
-    };
-    Some(conclude(engine, claim, claimed, &known, &ending, start.elapsed()).await)
+    if cancel.reason() == Some(CancelReason::User) {
+        ending = Ending::Cancelled;
+    }
+    let took = start.elapsed();
+    let executed = conclude(engine, claim, claimed, &known, &mut ending, took).await;
+    Some((executed, ending))
 }
 
 /// What is known of a job: nothing, where its payload cannot be read.
@@ -95,7 +108,7 @@ pub(super) async fn conclude(
     claim: ClaimId,
     claimed: &Claimed,
     known: &Known,
-    ending: &Ending,
+    ending: &mut Ending,
     took: Duration,
 ) -> Executed {
     log(claimed, known, ending, took);
@@ -106,10 +119,20 @@ pub(super) async fn conclude(
         definition: known.definition(),
     };
     engine.metrics.record(known.class(), ending, took);
-    let Settlement { tx, death } = finish::settle(engine, finished, ending);
-    if let Some(dying) = death {
-        engine.death_handlers.tell(&dying).await;
+    let settlement = finish::settle(engine, finished, ending);
+    if !engine.error_handlers.is_empty()
+        && let Some(failure) = ending.failure()
+    {
+        let error = ExecutionError {
+            failure,
+            class: known.class().unwrap_or_default(),
+            claimed,
+            record: known.record.as_ref(),
+        };
+        let limit = engine.config.hook_timeout;
+        engine.error_handlers.tell(&error, limit).await;
     }
+    let tx = settlement.announced(engine, ending).await;
     Executed { claim, tx, took }
 }
 
@@ -136,15 +159,12 @@ async fn run(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
-    );
+    )
+    .of_version(record.version());
     if job.is_active_job {
         call = call.of_active_job();
     }
-    let execution = Execution {
-        class: job.class(record),
-        record,
-        context: &context,
-    };
+    let execution = Execution::new(job.class(record), record, &context);
     let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
     let result = match definition.timeout {
         None => job.await,

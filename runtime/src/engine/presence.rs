@@ -113,6 +113,7 @@ impl Presence {
             .is_none_or(|(at, last)| told != last || told.busy > 0 || at.elapsed() > BEAT * 3 / 2);
         if is_news {
             self.beat().await;
+            self.engine.hooks.beat();
         }
         if self
             .cleaned_up

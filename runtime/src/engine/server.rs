@@ -1,10 +1,10 @@
 //! The server: the duties put together, started and stopped.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, pending, ready};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -20,6 +20,7 @@ use super::capsule::CapsuleState;
 use super::clock::Clock;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
+use super::hooks::{self, Event};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::orders::Handle;
@@ -84,6 +85,14 @@ impl Server {
         panic::remember_places();
         let client = self.client().await?;
         let engine = Arc::new(self.engine(&client));
+        let mut shutdown = pin!(shutdown);
+        let limit = engine.config.hook_timeout;
+        let stopped_early = tokio::select! {
+            biased;
+            () = engine.hooks.fire(Event::Startup, limit, pending()) => false,
+            () = &mut shutdown => true,
+            () = engine.handle.stopped() => true,
+        };
         let renewed = engine.session.start().await.map_err(|error| {
             Error::store(format!("{error}; check that it is running, or name another with --store, SANCHO_STORE or REDIS_URL"), error)
         })?;
@@ -98,7 +107,8 @@ impl Server {
         let mut duties = Duties::start(&engine);
         engine.handle.has_started();
         let in_order = tokio::select! {
-            () = shutdown => true,
+            () = ready(()), if stopped_early => true,
+            () = &mut shutdown, if !stopped_early => true,
             () = engine.handle.stopped() => true,
             () = duties.one_ended() => false,
         };
@@ -116,7 +126,7 @@ impl Server {
     /// # Errors
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
-        self.run_until(std::future::pending()).await
+        self.run_until(pending()).await
     }
 
     /// How many jobs it serves.
@@ -149,12 +159,14 @@ impl Server {
         Ok(client)
     }
 
-    fn engine(self, client: &Client) -> Engine {
+    pub(super) fn engine(self, client: &Client) -> Engine {
         let Chosen {
             config,
             registry,
             middleware,
+            error_handlers,
             death_handlers,
+            hooks,
             clock,
             points,
             states,
@@ -170,7 +182,9 @@ impl Server {
             registry,
             states,
             middleware,
+            error_handlers,
             death_handlers,
+            hooks,
             layers: layers::standard(),
             points,
             metrics: Metrics::default(),
@@ -197,6 +211,8 @@ struct Duties {
     /// One a capsule.
     fetches: Vec<Task>,
     others: Vec<Task>,
+    /// The hooks of quiet and shutdown, where there are any. They end before the others.
+    ends: Option<Task>,
 }
 
 impl Duties {
@@ -215,7 +231,7 @@ impl Duties {
             promote.run(quieted).await;
             begun.cancelled().await;
         };
-        let others = vec![
+        let mut others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
             Task::spawn(promoting),
@@ -224,6 +240,13 @@ impl Duties {
             Task::spawn(Limits::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
+        let awaited = engine.hooks.awaited();
+        if awaited.beats {
+            others.push(Task::spawn(hooks::see_beats(engine.clone(), left.clone())));
+        }
+        let ends = awaited
+            .end
+            .then(|| Task::spawn(hooks::see_the_end(engine.clone(), stop.clone())));
         let capsules = engine.handle.states().iter();
         let fetch = |capsule: &Arc<CapsuleState>| Fetch::new(engine.clone(), capsule.clone());
         let fetches = capsules
@@ -234,6 +257,7 @@ impl Duties {
             left,
             fetches,
             others,
+            ends,
         }
     }
 
@@ -264,6 +288,9 @@ impl Duties {
             for fetch in &mut self.fetches {
                 fetch.ended().await;
             }
+            if let Some(ends) = &mut self.ends {
+                ends.ended().await;
+            }
             engine.points.reach(Point::Stopping);
             self.left.cancel();
             for task in &mut self.others {
@@ -278,6 +305,7 @@ impl Duties {
                 "stopped before everything was handed back: what is left is recovered when the lease has run out"
             ),
         }
+        hooks::exit(engine, gone_by).await;
     }
 }
 
@@ -301,7 +329,7 @@ impl Task {
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ended {
-            let result = ready!(Pin::new(&mut self.handle).poll(cx));
+            let result = task::ready!(Pin::new(&mut self.handle).poll(cx));
             self.ended = true;
             if let Err(error) = result {
                 tracing::error!(%error, "a duty of the server broke down: {error}");

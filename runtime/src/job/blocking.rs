@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::AbortHandle;
 
-use super::{Call, Failure, Outcome, panic};
+use super::{Call, Failure, Outcome, current, panic};
 
 /// How many blocking jobs run in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -24,10 +24,12 @@ pub async fn blocking(
     job: impl FnOnce(Call) -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
     let running = (Counted::new(), call.context().cancel().begin());
+    let (current, span) = (current::snapshot(), tracing::Span::current());
     let work = tokio::task::spawn_blocking(move || {
         let _running = running;
+        let job = || span.in_scope(|| current.sync_scope(|| job(call)));
         // Caught on this thread, which knows where it panicked.
-        panic::caught(|| job(call)).and_then(|result| result)
+        panic::caught(job).and_then(|result| result)
     });
     let _guard = Unstarted(work.abort_handle());
     match work.await {

@@ -32,6 +32,14 @@ impl Ending {
         }
     }
 
+    /// What went wrong, where something did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Unreadable(failure) => Some(failure),
+            Self::Returned(_) | Self::Cancelled | Self::HandedBack | Self::Lost => None,
+        }
+    }
+
     /// Whether something ran to an end, so that it counts as processed.
     #[must_use]
     pub fn is_processed(&self) -> bool {
