@@ -3,6 +3,9 @@
 #[doc = include_str!("guide/first_job.md")]
 pub mod first_job {}
 
+#[doc = include_str!("guide/serving.md")]
+pub mod serving {}
+
 #[doc = include_str!("guide/middleware.md")]
 pub mod middleware {}
 

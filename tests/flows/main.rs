@@ -25,6 +25,7 @@ mod middleware;
 mod payloads;
 mod policy;
 mod presence;
+mod queues;
 mod retry;
 mod rules;
 mod start;

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 pub use class::{ClassSet, DefaultClient, client};
 pub use config::Config;
+pub(crate) use config::named_store;
 pub use connect::StoreUrl;
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};

@@ -50,13 +50,15 @@ impl Alone {
         let checkpoints = checkpoints::of(&self.0, &claim);
         let (executed, ending) =
             execute::attempt(&self.0, claim, &claimed, &cancel, &checkpoints).await?;
-        self.0.session.turn(&[executed.tx], &[], 0).await;
+        self.0.session.turn(&[executed.tx], Vec::new(), 0).await;
         Some(ending)
     }
 
     async fn claim(&self, queue: &Arc<str>, payload: &Bytes) -> Option<(ClaimId, Claimed)> {
         let session = &self.0.session;
-        let moved = session.turn(&[to_head(queue, payload)], &[], 0).await;
+        let moved = session
+            .turn(&[to_head(queue, payload)], Vec::new(), 0)
+            .await;
         if moved.results != [TxResult::Applied] {
             return None;
         }
@@ -64,7 +66,8 @@ impl Alone {
             queue: queue.clone(),
             share: 0,
         };
-        let Some(Claims::Taken { owner, jobs, .. }) = session.turn(&[], &[source], 1).await.claimed
+        let Some(Claims::Taken { owner, jobs, .. }) =
+            session.turn(&[], vec![source], 1).await.claimed
         else {
             return None;
         };

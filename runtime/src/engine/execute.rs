@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::capsule::CapsuleState;
 use super::errors::ExecutionError;
 use super::finish::{self, Finished};
 use super::limits;
@@ -219,19 +220,20 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
     let jid = short(known.jid());
     let class = known.class().map_or("", short);
     let queue = &*claimed.queue;
-    let elapsed_ms = took.as_secs_f64() * 1e3;
+    // Seconds, as Sidekiq's log has them.
+    let elapsed = (took.as_secs_f64() * 1e6).round() / 1e6;
     match ending {
-        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
+        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed, "done"),
         Ending::Returned(outcome) => {
             let outcome = one_line(format!("{outcome:?}"));
-            tracing::info!(jid, class, queue, elapsed_ms, %outcome, "done");
+            tracing::info!(jid, class, queue, elapsed, %outcome, "done");
         }
         Ending::Failed(failure) => {
             tracing::warn!(
                 jid,
                 class,
                 queue,
-                elapsed_ms,
+                elapsed,
                 error_class = failure.class,
                 "fail: {}",
                 one_line(&failure.message)
@@ -249,7 +251,7 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
                 jid,
                 class,
                 queue,
-                elapsed_ms,
+                elapsed,
                 "discarded: it was cancelled by a user"
             );
         }
@@ -276,12 +278,18 @@ impl Drop for Running {
 }
 
 /// Starts a job on a task of its own.
-pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
+pub(super) fn start(
+    engine: &Arc<Engine>,
+    capsule: &Arc<CapsuleState>,
+    claim: ClaimId,
+    claimed: Claimed,
+) -> Running {
     let cancel = Cancel::default();
     let checkpoints = checkpoints::of(engine, &claim);
     let work = {
-        let (engine, claim, claimed, cancel, checkpoints) = (
+        let (engine, capsule, claim, claimed, cancel, checkpoints) = (
             engine.clone(),
+            capsule.clone(),
             claim.clone(),
             claimed.clone(),
             cancel.clone(),
@@ -289,7 +297,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
         );
         async move {
             if let Some(executed) = execute(&engine, claim, &claimed, &cancel, &checkpoints).await {
-                engine.endings.push(executed);
+                capsule.endings.push(executed);
             }
         }
     };

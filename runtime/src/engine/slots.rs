@@ -171,6 +171,8 @@ impl Slots {
     /// Tells all of them that they are given up. They stay until they are taken.
     pub(super) fn abort(&self) {
         for running in self.lock().running.values() {
+            // One that returns as soon as it is told is handed back as the others are.
+            running.cancel.conclude();
             running.cancel.give_up(CancelReason::Shutdown);
             running.task.abort();
         }
