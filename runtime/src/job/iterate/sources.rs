@@ -106,7 +106,7 @@ impl<T: Send, C: Serialize + DeserializeOwned + Send + Sync, E: JobError> Yielde
     }
 }
 
-/// What [`slice`] gives.
+/// What [`slice()`] gives.
 #[derive(Debug)]
 pub struct Slice<T> {
     items: std::vec::IntoIter<T>,
