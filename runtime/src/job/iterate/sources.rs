@@ -120,7 +120,8 @@ impl<T: Send> Source for Slice<T> {
 
     async fn next(&mut self) -> Result<Option<(T, u64)>, Infallible> {
         let index = self.next;
-        self.next += 1;
+        // Past the last index there is nothing.
+        self.next = index.saturating_add(1);
         Ok(self.items.next().map(|item| (item, index)))
     }
 }
