@@ -119,9 +119,29 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
-/// A share in whole percent; 0 of nothing.
-pub(crate) fn percent(part: u64, whole: u64) -> u64 {
-    part.saturating_mul(100).checked_div(whole).unwrap_or(0)
+/// A share in percent; 0 of nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    match whole_percent(part, whole) {
+        0 if part > 0 => "< 1 %".to_owned(),
+        percent => format!("{percent} %"),
+    }
+}
+
+/// A share in whole percent.
+pub(crate) fn whole_percent(part: u64, whole: u64) -> u64 {
+    let share = (u128::from(part) * 100).checked_div(u128::from(whole));
+    share
+        .and_then(|share| u64::try_from(share).ok())
+        .unwrap_or(0)
+}
+
+/// How long the store took, to the microsecond where it was fast.
+pub(crate) fn cost(time: Duration) -> String {
+    if time < Duration::from_millis(10) {
+        format!("{:.2} ms", time.as_secs_f64() * 1_000.0)
+    } else {
+        duration(time)
+    }
 }
 
 /// One thing or several.
@@ -172,6 +192,20 @@ mod tests {
         for (ms, text) in cases {
             assert_eq!(duration(Duration::from_millis(ms)), text);
         }
+    }
+
+    #[test]
+    fn shares_are_never_rounded_to_nothing() {
+        for (part, whole, text) in [
+            (0, 0, "0 %"),
+            (0, 9, "0 %"),
+            (1, 1_000, "< 1 %"),
+            (2, 3, "66 %"),
+        ] {
+            assert_eq!(percent(part, whole), text);
+        }
+        assert_eq!(percent(u64::MAX, u64::MAX), "100 %");
+        assert_eq!(cost(Duration::from_micros(310)), "0.31 ms");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::app::{App, Asked};
-use crate::format::{duration, number, short};
+use crate::format::{cost, number, short};
 use crate::pages;
 use crate::params::Params;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
@@ -227,7 +227,7 @@ impl Watcher {
             "scheduled": short(stats.scheduled),
             "retries": short(stats.retries),
             "dead": short(stats.dead),
-            "cost": duration(now.snapshot.cost),
+            "cost": cost(now.snapshot.cost),
             "processed": number(stats.processed),
             "failed": number(stats.failed),
         });

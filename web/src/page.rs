@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::action::Action;
 use crate::app::{Asked, Theme};
 use crate::assets::{ICON, SCRIPT, STYLE};
-use crate::format::{duration, number, short};
+use crate::format::{cost, number, short};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -200,7 +200,7 @@ impl Frame<'_> {
             div.store {
                 @if let Some(snapshot) = self.snapshot {
                     p title=(self.asked.app.store_name) { (self.asked.app.store_name) }
-                    p { "answers in " span data-n="cost" { (duration(snapshot.cost)) } }
+                    p { "answers in " span data-n="cost" { (cost(snapshot.cost)) } }
                 }
                 @if self.asked.app.options.read_only { p { "read-only" } }
                 @if let Some(user) = &self.asked.user { p { "as " (user.name()) } }

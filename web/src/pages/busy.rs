@@ -93,7 +93,7 @@ fn process_row(asked: &Asked, snapshot: &Snapshot, process: &Process) -> Markup 
                 @if is_silent(process, snapshot) { " " span.badge.bad { "silent" } }
                 code.args { (cut(&process.identity, 80)) @if let Some(version) = &process.version { " · " (cut(version, 20)) } }
             }
-            td { (queues_of(asked, process)) }
+            td.queues { (queues_of(asked, process)) }
             td.num { (number(process.busy)) " / " (number(process.concurrency)) }
             td.wide { (chart::share(process.busy, process.concurrency, "")) }
             td.num { @if process.rss_kb > 0 { (bytes(process.rss_kb.saturating_mul(1_024))) } }
@@ -127,8 +127,8 @@ fn queues_of(asked: &Asked, process: &Process) -> Markup {
                 }
             }
         } @else {
-            @for queue in process.queues.iter().take(12) { (queue_link(asked, queue)) " " }
-            @if process.queues.len() > 12 { span.muted { "and " (process.queues.len() - 12) " more" } }
+            @for (index, queue) in process.queues.iter().take(12).enumerate() { @if index > 0 { ", " } (queue_link(asked, queue)) }
+            @if process.queues.len() > 12 { span.muted { " and " (process.queues.len() - 12) " more" } }
         }
     }
 }
@@ -153,7 +153,7 @@ fn work_table(asked: &Asked, work: &[Work]) -> Markup {
                             tr {
                                 (job_cell(asked, &work.job, &link(asked, work)))
                                 td { (queue_link(asked, &work.queue)) }
-                                td { span.muted { (cut(&work.process, 60)) } " " code { (cut(&work.thread, 20)) } }
+                                td.where { span title=(work.process) { (cut(host_and_pid(&work.process), 60)) } " " code.muted { (cut(&work.thread, 20)) } }
                                 td.num {
                                     @if let Some(at) = work.run_at {
                                         time datetime=(format::rfc3339(at)) title=(format::exact(at)) data-since { (duration(asked.now.since(at))) }
@@ -181,6 +181,11 @@ pub(crate) fn link(asked: &Asked, work: &Work) -> String {
         asked.to("job"),
         query(&[("in", "busy"), ("jid", work.job.jid().as_str())])
     )
+}
+
+/// A process without the part of its identity that nobody reads.
+fn host_and_pid(identity: &str) -> &str {
+    identity.rsplit_once(':').map_or(identity, |(host, _)| host)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use sancho::api::{DayStats, Metrics, Period, Process, QueueSummary};
 
 use crate::app::Asked;
-use crate::chart::{self, Bar};
-use crate::format::{self, count, duration, number, percent};
+use crate::chart::{self, Bar, Unit};
+use crate::format::{self, cost, count, duration, number, percent};
 use crate::links::query;
 use crate::page::{Page, Place, empty, head};
 use crate::params::Params;
@@ -132,8 +132,15 @@ fn concerns(asked: &Asked, snapshot: &Snapshot) -> Markup {
                         @for queue in unserved.iter().take(8) { (queue_link(asked, &queue.name)) " " }
                     }
                 }
-                @for queue in late.iter().take(4) {
-                    li.warn { (queue_link(asked, &queue.name)) " is late: its next job has waited for " strong { (duration(queue.latency)) } "." }
+                @if !late.is_empty() {
+                    li.warn {
+                        strong { (count(late.len() as u64, "queue is late", "queues are late")) ":" } " the next job waits "
+                        @for (index, queue) in late.iter().take(6).enumerate() {
+                            @if index > 0 { ", " } "in " (queue_link(asked, &queue.name)) " for " (duration(queue.latency))
+                        }
+                        @if late.len() > 6 { ", and so on" }
+                        "."
+                    }
                 }
                 @if silent > 0 {
                     li.warn { (count(silent as u64, "process has", "processes have")) " said nothing for a while. " a href=(asked.to("busy")) { "See which" } }
@@ -168,11 +175,11 @@ fn last_hour(asked: &Asked, recent: &Metrics) -> Markup {
                 p {
                     span.key.good {} (number(executed - failed)) " succeeded"
                     span.key.bad {} (number(failed)) " failed"
-                    @if failed > 0 { " · " (percent(failed, executed)) " %" }
+                    @if failed > 0 { " · " (percent(failed, executed)) }
                     " · " a href=(asked.to("metrics")) { "by class" }
                 }
             }
-            (chart::bars(&bars, "The last hour by minute"))
+            (chart::bars(&bars, Unit::Executions, "The last hour by minute"))
         }
     }
 }
@@ -270,7 +277,7 @@ fn health(asked: &Asked, snapshot: &Snapshot) -> Markup {
                 dt { "Claimed jobs" } dd { (number(overview.stats.claimed)) }
                 dt { "Memory" } dd { (format::bytes(overview.processes.iter().map(|process| process.rss_kb).sum::<u64>().saturating_mul(1_024))) }
                 dt { "Store" } dd { code { (asked.app.store_name) } }
-                dt { "Its answer took" } dd { (duration(snapshot.cost)) }
+                dt { "Its answer took" } dd { (cost(snapshot.cost)) }
             }
         }
     }
@@ -302,7 +309,7 @@ fn past(asked: &Asked, history: &[DayStats], days: u32) -> Markup {
                     }
                 }
             }
-            (chart::bars(&bars, "The days before today"))
+            (chart::bars(&bars, Unit::Executions, "The days before today"))
         }
     }
 }

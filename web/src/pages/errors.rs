@@ -104,7 +104,7 @@ fn table(asked: &Asked, gathered: &Gathered) -> Markup {
                         td.num { strong { (number(failures.retrying + failures.dead)) } }
                         td.job.failed {
                             a.class href=(set::link(asked, &failures.example)) { (cut(&failures.group.error, 120)) }
-                            " " span.muted { "in " (cut(&failures.group.class, 120)) }
+                            @if !failures.group.class.is_empty() { " " span.muted { "in " (cut(&failures.group.class, 120)) } }
                             span.args { (failures.group.message) }
                         }
                         td.num { (number(failures.retrying)) }

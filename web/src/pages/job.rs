@@ -134,8 +134,8 @@ fn state(asked: &Asked, found: &Found) -> Markup {
         @match found {
             Found::Entry(kind, entry) => {
                 @match kind.set {
-                    TimedSet::Schedule => { span.badge { "scheduled" } " runs " (time(entry.at(), asked.now)) }
-                    TimedSet::Retry => { span.badge.warn { "retry" } " is tried again " (time(entry.at(), asked.now)) }
+                    TimedSet::Schedule => { span.badge { "scheduled" } @if entry.at() > asked.now { " runs " } @else { " was due " } (time(entry.at(), asked.now)) }
+                    TimedSet::Retry => { span.badge.warn { "retry" } @if entry.at() > asked.now { " is tried again " } @else { " was due " } (time(entry.at(), asked.now)) }
                     TimedSet::Dead => { span.badge.bad { "dead" } " since " (time(entry.at(), asked.now)) }
                 }
                 @if !entry.queue().is_empty() { " · queue " (queue_link(asked, entry.queue())) }
@@ -190,9 +190,8 @@ fn entry_actions(asked: &Asked, kind: Kind, entry: &SortedEntry) -> Markup {
         @if kind.set != TimedSet::Dead && asked.may(Action::RescheduleJobs) {
             form method="post" action=(asked.to(kind.path)) {
                 input type="hidden" name="id" value=(key);
-                label.hidden for="minutes" { "Minutes from now" }
-                input #minutes.short type="number" name="minutes" min="0" max="527040" value="60" title="Minutes from now";
-                button type="submit" name="do" value="reschedule" { "min from now" }
+                button type="submit" name="do" value="reschedule" { "Move to" }
+                label { "in " input.short type="number" name="minutes" min="0" max="527040" value="60"; " min" }
             }
         }
     }

@@ -6,7 +6,7 @@ use sancho::api::{BUCKETS, ClassMetrics, Metrics, Period};
 use sancho::store::histogram::BOUNDS_MS;
 
 use crate::app::Asked;
-use crate::chart::{self, Bar};
+use crate::chart::{self, Bar, Unit};
 use crate::format::{clock, cut, duration, exact, number, percent};
 use crate::links::query;
 use crate::page::{Page, Place, empty, head};
@@ -96,7 +96,7 @@ fn all(asked: &Asked, metrics: &Metrics, hours: u32, filter: &str) -> Markup {
         (head("Metrics", &about, &tools))
         section.panel {
             div.title { h2 { "Executions" } (marks(metrics)) }
-            (chart::bars(&bars_of(metrics), "Executions"))
+            (chart::bars(&bars_of(metrics), Unit::Executions, "Executions"))
         }
         section.panel {
             @if metrics.classes.is_empty() {
@@ -125,7 +125,7 @@ fn row(asked: &Asked, class: &ClassMetrics, hours: u32) -> Markup {
             td.num { (number(totals.executed)) }
             td.num .bad[totals.failed > 0] {
                 (number(totals.failed))
-                @if totals.failed > 0 { span.muted { " " (percent(totals.failed, totals.executed)) " %" } }
+                @if totals.failed > 0 { span.muted { " " (percent(totals.failed, totals.executed)) } }
             }
             td.num { (average(totals.average_ms())) }
             td.num { (duration(std::time::Duration::from_millis(totals.ms))) }
@@ -148,13 +148,10 @@ fn marks(metrics: &Metrics) -> Markup {
 }
 
 fn one(asked: &Asked, metrics: &Metrics, hours: u32, name: &str) -> Markup {
-    let empty_class;
-    let class = match metrics.classes.first() {
-        Some(class) => class,
-        None => return empty("Nothing ran", "This class was not executed."),
+    let Some(class) = metrics.classes.first() else {
+        return empty("Nothing ran", "This class was not executed.");
     };
     let totals = class.totals();
-    empty_class = totals.executed == 0;
     let about = html! {
         (number(totals.executed)) " executed · " (number(totals.failed)) " failed · " (average(totals.average_ms())) " on average"
     };
@@ -164,7 +161,7 @@ fn one(asked: &Asked, metrics: &Metrics, hours: u32, name: &str) -> Markup {
         .iter()
         .enumerate()
         .map(|(index, sample)| Bar {
-            label: format!("{} · ms on average", clock(metrics.steps[index])),
+            label: clock(metrics.steps[index]),
             good: whole(sample.average_ms()),
             bad: 0,
             mark: mark_of(metrics, index),
@@ -172,16 +169,16 @@ fn one(asked: &Asked, metrics: &Metrics, hours: u32, name: &str) -> Markup {
         .collect();
     html! {
         (head(&cut(name, 100), &about, &tools))
-        @if empty_class {
+        @if totals.executed == 0 {
             section.panel { (empty("Nothing ran", "This class was not executed in this time.")) }
         } @else {
             section.panel {
                 div.title { h2 { "Executions" } (marks(metrics)) }
-                (chart::bars(&bars_of(metrics), "Executions"))
+                (chart::bars(&bars_of(metrics), Unit::Executions, "Executions"))
             }
             section.panel {
                 div.title { h2 { "Average time, in ms" } }
-                (chart::bars(&averages, "Average time in milliseconds"))
+                (chart::bars(&averages, Unit::Milliseconds, "Average time"))
             }
             @if !class.histograms.is_empty() {
                 section.panel {
@@ -208,7 +205,7 @@ fn histogram(counts: &[u64; BUCKETS]) -> Markup {
                         th scope="row" { (bound(bucket)) }
                         td.wide { (chart::share(counts[bucket], most, "")) }
                         td.num { (number(counts[bucket])) }
-                        td.num.muted { (percent(counts[bucket], total)) " %" }
+                        td.num.muted { (percent(counts[bucket], total)) }
                     }
                 }
             }
@@ -225,7 +222,7 @@ fn bound(bucket: usize) -> String {
 }
 
 fn average(ms: f64) -> String {
-    if ms >= 10_000.0 {
+    if ms >= 1_000.0 {
         return duration(std::time::Duration::from_millis(whole(ms)));
     }
     let decimals = usize::from(ms < 100.0 && ms > 0.0);
