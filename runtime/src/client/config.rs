@@ -86,6 +86,14 @@ impl Config {
         self
     }
 
+    /// The URL of the store that this names, or the environment: without its password, to be shown.
+    ///
+    /// # Errors
+    /// A URL that names no store.
+    pub fn store_name(&self) -> crate::Result<String> {
+        self.store_url().map(|url| url.to_string())
+    }
+
     /// The store that this names, or the environment.
     pub(crate) fn store_url(&self) -> crate::Result<StoreUrl> {
         match &self.store {

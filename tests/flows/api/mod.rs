@@ -5,6 +5,8 @@ mod iterations;
 mod metrics;
 mod processes;
 mod queues;
+mod relocation;
+mod search;
 mod sets;
 mod stats;
 mod sweeps;
