@@ -2,3 +2,6 @@
 
 #[doc = include_str!("guide/first_job.md")]
 pub mod first_job {}
+
+#[doc = include_str!("guide/dashboard.md")]
+pub mod dashboard {}

@@ -18,6 +18,9 @@ use tower::ServiceExt;
 /// The longest page that a test reads.
 const MAX_BODY: usize = 64 << 20;
 
+/// How long a test waits for what must happen. Far longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Registers a test for every store.
 macro_rules! on_every_store {
     ($($name:ident)*) => {$(
@@ -108,6 +111,19 @@ impl Site {
         let to = answer.headers[LOCATION].to_str().unwrap();
         // From a page of the first level, a relative link leads to the root.
         self.get(&format!("/{}", to.trim_start_matches("./"))).await
+    }
+
+    /// Asks for a page until it shows this: numbers may be as old as what they cost.
+    pub(crate) async fn until_shows(&self, path: &str, text: &str) {
+        let mut last = String::new();
+        let asked = async {
+            while !last.contains(text) {
+                last = self.get(path).await.text;
+                tokio::task::yield_now().await;
+            }
+        };
+        let shown = tokio::time::timeout(PATIENCE, asked).await;
+        assert!(shown.is_ok(), "{path} never shows {text:?}: {last}");
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {

@@ -56,10 +56,9 @@ async fn a_queue_that_no_worker_serves_is_told(site: Site) {
         .hides("no worker serves this queue");
     site.push("lost", r#"{"class":"A","args":[],"jid":"a2"}"#)
         .await;
-    site.get("/queues")
-        .await
-        .shows("no worker serves this queue");
-    site.get("/").await.shows("No worker serves 1 queue");
+    site.until_shows("/queues", "no worker serves this queue")
+        .await;
+    site.until_shows("/", "No worker serves 1 queue").await;
 }
 
 async fn processes_and_what_they_run_are_shown(site: Site) {

@@ -104,7 +104,7 @@ fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem
         .any(|name| request.headers().contains_key(*name));
     if !is_near || through_proxy {
         return Err(Problem::forbidden(
-            "This dashboard answers its own machine alone. To open it to others, give it users (Options::user, or --web-user), or \
+            "This dashboard answers its own machine alone. To open it to others, give it users (Options::user, or SANCHO_WEB_USER for --web), or \
              let what is around it decide (Options::trust_every_request).",
         ));
     }

@@ -301,6 +301,11 @@ async fn act_on_jobs(asked: Asked, Posted(posted): Posted) -> Answer {
     let (id, did) = (posted.get("id"), posted.get("do"));
     let action = match did {
         "retry" => Action::RetryJobs,
+        "kill" if kind.path == set::DEAD.path => {
+            return Err(Problem::invalid(
+                "Nothing was done: a job of the dead set is dead.",
+            ));
+        }
         "kill" => Action::KillJobs,
         "delete" => Action::DeleteJobs,
         _ => return Err(unknown("retry, kill and delete")),

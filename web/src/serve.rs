@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use axum::Router;
+use sancho::__private::{SERVICES, Service, linkme};
 use sancho::api::Api;
 use tokio::net::TcpListener;
 
@@ -35,6 +37,44 @@ pub async fn serve(addr: SocketAddr, api: Api, options: Options) -> io::Result<(
     run(listener, router_with(api, options)).await
 }
 
+/// What `--web ADDR` of a worker does. `SANCHO_WEB_USER` (`name:password`) lets others in than this machine.
+#[linkme::distributed_slice(SERVICES)]
+#[linkme(crate = linkme)]
+static WEB: &Service = &Service {
+    name: "web",
+    start: |client, addr| {
+        Box::pin(async move {
+            let addr = addr
+                .parse()
+                .map_err(|_| "give an address and a port, like 127.0.0.1:7433".to_owned())?;
+            let options = from_environment(std::env::var("SANCHO_WEB_USER").ok().as_deref())?;
+            let listener = listen(addr, &options)
+                .await
+                .map_err(|error| error.to_string())?;
+            let serving = run(listener, router_with(Api::new(&client), options));
+            let serving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!("the dashboard has ended: {error}");
+                }
+            });
+            Ok(serving)
+        })
+    },
+};
+
+/// The options that the environment asks for.
+fn from_environment(user: Option<&str>) -> Result<Options, String> {
+    match user.map(|user| user.split_once(':')) {
+        None => Ok(Options::new()),
+        Some(Some((name, password))) if !name.is_empty() && !password.is_empty() => {
+            Ok(Options::new().user(name, password))
+        }
+        Some(_) => {
+            Err("SANCHO_WEB_USER is not a name and a password: give name:password".to_owned())
+        }
+    }
+}
+
 /// Listens, unless that would show the dashboard to everybody.
 async fn listen(addr: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     if !addr.ip().is_loopback() && !options.is_open() {
@@ -60,4 +100,34 @@ async fn listen(addr: SocketAddr, options: &Options) -> io::Result<TcpListener> 
 fn run(listener: TcpListener, router: Router) -> impl Future<Output = io::Result<()>> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     async move { axum::serve(listener, service).await }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_others_reach_needs_users() {
+        let addr = "0.0.0.0:0".parse().unwrap();
+        let refused = listen(addr, &Options::new()).await.unwrap_err().to_string();
+        assert!(refused.contains("SANCHO_WEB_USER"), "{refused}");
+        assert!(listen(addr, &Options::new().user("ada", "x")).await.is_ok());
+        assert!(
+            listen("127.0.0.1:0".parse().unwrap(), &Options::new())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn the_environment_names_a_user() {
+        assert!(from_environment(None).unwrap().users.is_empty());
+        assert_eq!(
+            from_environment(Some("ada:a:b")).unwrap().users,
+            [("ada".into(), "a:b".into())]
+        );
+        for bad in ["", "ada", "ada:", ":x"] {
+            assert!(from_environment(Some(bad)).is_err(), "{bad}");
+        }
+    }
 }

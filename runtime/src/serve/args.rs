@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::services::Services;
 use crate::engine::ServerBuilder;
 use crate::job::check_queue_name;
 
@@ -28,6 +29,9 @@ pub(super) struct Args {
     /// [default: SANCHO_STORE, REDIS_PROVIDER or REDIS_URL, else sqlite:sancho.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+
+    #[command(flatten)]
+    pub(super) services: Services,
 
     /// Logs more: the start and end of every job
     #[arg(short, long)]

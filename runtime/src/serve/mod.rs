@@ -1,6 +1,7 @@
 //! A worker as a program: arguments, log and signals around a [`Server`](crate::runtime::Server).
 
 mod args;
+mod services;
 mod signals;
 
 use std::io::IsTerminal;
@@ -56,11 +57,15 @@ impl ServerBuilder {
         let args = Args::parse();
         log(args.verbose);
         let stop = signals::stop()?;
-        let server = args.apply(self).build()?;
+        let services = args.services.clone();
+        services.asked()?;
+        let mut server = args.apply(self).build()?;
         let longest = server.longest_stop() + LAST_GRACE;
         let orders = signals::obey(server.handle())?;
+        let services = services.start(&mut server).await?;
         let ended = server.run_and_leave(stop, || end_after(longest)).await;
         orders.abort();
+        drop(services);
         leave(ended? + blocking::running());
         Ok(())
     }
