@@ -34,7 +34,7 @@ pub fn router(api: Api) -> Router {
 /// The dashboard, for any path of any application.
 ///
 /// Its links are relative, so that they are right under any prefix (`nest`) and behind proxies. A proxy that takes a prefix away and
-/// serves the root without a slash at its end is to name it in `X-Forwarded-Prefix`.
+/// serves the root without a slash at its end is to name the prefix in `X-Forwarded-Prefix`.
 pub fn router_with(api: Api, options: Options) -> Router {
     let app = App::new(api, options);
     Router::new()

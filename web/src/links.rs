@@ -14,32 +14,55 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b':');
 
-/// The way from a page to the root of the dashboard: nothing, or `../` so many times; or an absolute path, where a proxy named
-/// the prefix that it takes away.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Root(String);
+/// The way from a page to the root of the dashboard, and to what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Root {
+    home: String,
+    below: String,
+}
 
 impl Root {
-    /// The way from the page at `path`, which the browser knows as `asked`.
+    /// The way from the page at `path`, which the browser knows as `asked`; absolute, where a proxy named the prefix that it takes
+    /// away.
     pub(crate) fn of(path: &str, asked: &str, prefix: Option<&str>) -> Self {
+        let is_bare = path == "/" && !asked.ends_with('/');
+        let mount = if is_bare {
+            asked
+        } else {
+            asked.strip_suffix(path).unwrap_or_default()
+        };
+        // A router that is nested answers at its path without a slash, and not with one.
+        let name = mount.rsplit('/').next().unwrap_or_default();
         if let Some(prefix) = prefix.and_then(clean) {
-            let mounted = asked.strip_suffix(path).unwrap_or_default();
-            return Self(format!("{prefix}{mounted}/"));
+            let below = format!("{prefix}{mount}/");
+            let home = if name.is_empty() {
+                below.clone()
+            } else {
+                format!("{prefix}{mount}")
+            };
+            return Self { home, below };
         }
-        // Mounted without a slash at its end, the root itself stands one level higher.
-        if path == "/" && !asked.ends_with('/') {
-            let last = asked.rsplit('/').next().unwrap_or_default();
-            return Self(format!("{last}/"));
+        if is_bare {
+            return Self {
+                home: name.to_owned(),
+                below: format!("{name}/"),
+            };
         }
-        let depth = path.matches('/').count().saturating_sub(1);
-        Self("../".repeat(depth))
+        let below = "../".repeat(path.matches('/').count().saturating_sub(1));
+        let home = match (name, &*below) {
+            ("", "") => "./".to_owned(),
+            ("", below) => below.to_owned(),
+            (name, below) => format!("{below}../{name}"),
+        };
+        Self { home, below }
     }
 
-    /// A link to `path`, which begins without a slash.
+    /// A link to `path`, which begins without a slash; to the root, where it is empty.
     pub(crate) fn to(&self, path: &str) -> String {
-        match (&*self.0, path) {
-            ("", "") => "./".to_owned(),
-            (root, path) => format!("{root}{path}"),
+        if path.is_empty() {
+            self.home.clone()
+        } else {
+            format!("{}{path}", self.below)
         }
     }
 }
@@ -75,17 +98,26 @@ mod tests {
 
     #[test]
     fn a_link_leads_back_to_the_root_from_every_depth() {
-        let to = |path, asked, prefix| Root::of(path, asked, prefix).to("busy");
-        assert_eq!(to("/", "/", None), "busy");
-        assert_eq!(to("/busy", "/busy", None), "busy");
+        let to = |path, asked, prefix| {
+            let root = Root::of(path, asked, prefix);
+            (root.to("busy"), root.to(""))
+        };
+        let is = |below: &str, home: &str| (below.to_owned(), home.to_owned());
+        assert_eq!(to("/", "/", None), is("busy", "./"));
+        assert_eq!(to("/busy", "/busy", None), is("busy", "./"));
+        assert_eq!(to("/api/x", "/api/x", None), is("../busy", "../"));
+        assert_eq!(to("/busy", "/a/b/busy", None), is("busy", "../b"));
+        assert_eq!(to("/x/y", "/a/b/x/y", None), is("../busy", "../../b"));
+        assert_eq!(to("/", "/a/b", None), is("b/busy", "b"));
+        assert_eq!(to("/", "/a/b/", None), is("busy", "../b"));
         assert_eq!(
-            to("/queues/default", "/a/b/queues/default", None),
-            "../busy"
+            to("/busy", "/busy", Some("/out/")),
+            is("/out/busy", "/out/")
         );
-        assert_eq!(to("/", "/sancho", None), "sancho/busy");
-        assert_eq!(to("/", "/sancho/", None), "busy");
-        assert_eq!(to("/busy", "/in/busy", Some("/out/")), "/out/in/busy");
-        assert_eq!(Root::of("/", "/", None).to(""), "./");
+        assert_eq!(
+            to("/busy", "/in/busy", Some("/out")),
+            is("/out/in/busy", "/out/in")
+        );
     }
 
     #[test]
