@@ -51,6 +51,7 @@ fn imports_point_down() {
     let ranks = [
         ("serve", 0),
         ("testing", 0),
+        ("middleware", 1),
         ("api", 1),
         ("client", 2),
         ("engine", 2),

@@ -137,6 +137,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             const DEFINITION: &'static __P::Definition = &__JOB;
             type Typed = __Set;
         }
+
+        impl __P::Takes<#tuple> for #ident {}
     }
 }
 
@@ -185,7 +187,7 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
         }
     } else {
         quote_spanned! {span=>
-            |#call| __P::Box::pin(__P::blocking(move || {
+            |#call| __P::Box::pin(__P::blocking(#call, move |#call| {
                 #decode
                 let #output = #name(#(#values),*);
                 #finish
@@ -245,9 +247,16 @@ fn functions(
     let delay = Ident::new("delay", Span::mixed_site());
     let at = Ident::new("at", Span::mixed_site());
     let items = Ident::new("items", Span::mixed_site());
-    let (item, each) = match &types[..] {
-        [ty] => (quote!(impl __P::Item<#ty>), quote!(__P::items(#items))),
-        _ => (quote!((#(#types),*)), quote!(#items)),
+    // The items of one argument may be bare values.
+    let (item, [each, timed, streamed]) = match &types[..] {
+        [ty] => (
+            quote!(impl __P::Item<#ty>),
+            [quote!(items), quote!(items_at), quote!(items_of)].map(|of| quote!(__P::#of(#items))),
+        ),
+        _ => (
+            quote!((#(#types),*)),
+            std::array::from_fn(|_| quote!(#items)),
+        ),
     };
     quote! {
         /// Enqueues the job.
@@ -268,6 +277,30 @@ fn functions(
             #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
         ) -> __P::BulkPush {
             __P::push_bulk::<__Spec>(#options, #each)
+        }
+        /// Enqueues a job for each item, at the item's own time; one that has passed means now. An item is a time and arguments.
+        pub fn perform_bulk_at(
+            #receiver
+            #items: impl __P::IntoIterator<
+                Item = (__P::DateTime<__P::Utc>, #item),
+                IntoIter: __P::Send + 'static,
+            >,
+        ) -> __P::BulkPush {
+            __P::push_bulk_at::<__Spec>(#options, #timed)
+        }
+        /// Enqueues a job for each item that can be pushed, and gives an outcome for each.
+        pub fn perform_bulk_each(
+            #receiver
+            #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
+        ) -> __P::BulkEach {
+            __P::push_bulk_each::<__Spec>(#options, #each)
+        }
+        /// Enqueues a job for each item of a stream.
+        pub fn perform_bulk_stream(
+            #receiver
+            #items: impl __P::Stream<Item = #item> + __P::Send + 'static,
+        ) -> __P::BulkPush {
+            __P::push_bulk_stream::<__Spec>(#options, #streamed)
         }
         /// Runs the job here and now, as it would run from the queue.
         pub fn perform_inline(#receiver #params) -> __P::Inline {

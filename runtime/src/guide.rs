@@ -3,5 +3,17 @@
 #[doc = include_str!("guide/first_job.md")]
 pub mod first_job {}
 
+#[doc = include_str!("guide/middleware.md")]
+pub mod middleware {}
+
+#[doc = include_str!("guide/bulk.md")]
+pub mod bulk {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("guide/dashboard.md")]
 pub mod dashboard {}

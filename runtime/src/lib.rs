@@ -9,6 +9,7 @@ mod error;
 pub mod guide;
 pub mod job;
 pub mod layers;
+pub mod middleware;
 pub mod serve;
 pub mod store;
 pub mod testing;
@@ -23,7 +24,9 @@ pub mod runtime {
 #[path = "private.rs"]
 pub mod __private;
 
+pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
-pub use job::{Context, Failure, GlobalId, JobId, Outcome};
+pub use job::current;
+pub use job::{CancelReason, Context, Failure, GlobalId, JobId, Outcome};
 pub use sancho_macros::job;

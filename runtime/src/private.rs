@@ -7,17 +7,21 @@ use std::marker::PhantomData;
 pub use std::marker::Send;
 pub use std::option::Option;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 pub use std::time::Duration;
 
 pub use chrono::{DateTime, Utc};
+pub use futures_core::Stream;
 pub use linkme;
 
-pub use crate::client::typed::{inline, push, push_at, push_bulk, push_in, set};
-pub use crate::client::{BulkPush, Inline, Push, Set, SetOptions, TypedSet};
+pub use crate::client::typed::{
+    inline, push, push_at, push_bulk, push_bulk_at, push_bulk_each, push_bulk_stream, push_in, set,
+};
+pub use crate::client::{BulkEach, BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
-    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo,
+    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo, Takes,
 };
 
 /// Every job that is linked into the binary.
@@ -80,5 +84,55 @@ impl<T, I: Iterator<Item: Item<T>>> Iterator for Items<I, T> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.size_hint()
+    }
+}
+
+/// The items of `perform_bulk_at` for a job of one argument.
+pub fn items_at<T, I>(items: I) -> ItemsAt<I::IntoIter, T>
+where
+    I: IntoIterator<Item: TimedItem<T>>,
+{
+    ItemsAt(items.into_iter(), PhantomData)
+}
+
+/// A time, and an item of [`items`].
+pub trait TimedItem<T> {
+    /// The time, and the arguments.
+    fn into_timed_args(self) -> (DateTime<Utc>, (T,));
+}
+
+impl<T, A: Item<T>> TimedItem<T> for (DateTime<Utc>, A) {
+    fn into_timed_args(self) -> (DateTime<Utc>, (T,)) {
+        (self.0, self.1.into_args())
+    }
+}
+
+/// What [`items_at`] gives.
+#[derive(Debug)]
+pub struct ItemsAt<I, T>(I, PhantomData<fn() -> T>);
+
+impl<T, I: Iterator<Item: TimedItem<T>>> Iterator for ItemsAt<I, T> {
+    type Item = (DateTime<Utc>, (T,));
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(TimedItem::into_timed_args)
+    }
+}
+
+/// The items of `perform_bulk_stream` for a job of one argument.
+pub fn items_of<T, S: Stream<Item: Item<T>>>(items: S) -> ItemStream<S, T> {
+    ItemStream(Box::pin(items), PhantomData)
+}
+
+/// What [`items_of`] gives.
+#[derive(Debug)]
+pub struct ItemStream<S, T>(Pin<Box<S>>, PhantomData<fn() -> T>);
+
+impl<T, S: Stream<Item: Item<T>>> Stream for ItemStream<S, T> {
+    type Item = (T,);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<(T,)>> {
+        let item = self.0.as_mut().poll_next(cx);
+        item.map(|item| item.map(Item::into_args))
     }
 }

@@ -244,6 +244,35 @@ async fn a_push_to_a_store_that_is_away_fails_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bulk_with_outcomes_goes_on_as_long_as_there_is_an_answer() {
+    let (flow, faults) = faulty();
+    let set = || reports::set().client(&flow.client);
+    let bulk = || set().perform_bulk_each([1; 2_500]);
+    // What the store refuses, it refuses for a slice.
+    faults.failed.store(1, Ordering::SeqCst);
+    let outcomes = bulk().await.unwrap();
+    let refused = |outcome: &Result<_, _>| matches!(outcome, Err(PushError::Refused { .. }));
+    assert!(outcomes[..1_000].iter().all(refused));
+    assert!(outcomes[1_000..].iter().all(Result::is_ok));
+
+    // The first slice takes all the time of its push; the others are not tried.
+    faults.unsent.store(usize::MAX, Ordering::SeqCst);
+    let start = tokio::time::Instant::now();
+    let outcomes = bulk().await.unwrap();
+    assert_eq!(outcomes.len(), 2_500);
+    let away = |outcome: &Result<_, _>| matches!(outcome, Err(PushError::Unavailable { .. }));
+    assert!(outcomes.iter().all(away));
+    assert!(start.elapsed() <= Duration::from_millis(3_100));
+    faults.unsent.store(0, Ordering::SeqCst);
+
+    // An answer that was lost is asked for again.
+    faults.unanswered.store(1, Ordering::SeqCst);
+    assert!(bulk().await.unwrap().iter().all(Result::is_ok));
+    let size = flow.store().census().await.unwrap().queues[0].size;
+    assert_eq!(size, 4_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_push_whose_answer_is_lost_for_good_is_unknown_and_applied_once_when_it_is_repeated() {
     let (flow, faults) = faulty();
     faults.unanswered.store(usize::MAX, Ordering::SeqCst);

@@ -72,7 +72,7 @@ pub(crate) struct Flow {
     pub(crate) client: Client,
     clock: Clock,
     /// Keeps the file or server.
-    _fixture: Option<Fixture>,
+    fixture: Option<Fixture>,
 }
 
 /// A server that runs.
@@ -98,7 +98,7 @@ impl Flow {
         Self {
             client,
             clock,
-            _fixture: Some(fixture),
+            fixture: Some(fixture),
         }
     }
 
@@ -108,7 +108,7 @@ impl Flow {
         Self {
             client,
             clock,
-            _fixture: None,
+            fixture: None,
         }
     }
 
@@ -119,6 +119,12 @@ impl Flow {
     /// What may be seen and done in this store, by its clock.
     pub(crate) fn api(&self) -> Api {
         Api::new(&self.client).with_clock(self.clock.source())
+    }
+
+    /// A client over another handle to the same jobs, as another process would have it.
+    pub(crate) async fn another_client(&self) -> Client {
+        let fixture = self.fixture.as_ref().expect("the store is of a kind");
+        sancho::testing::client(fixture.another_handle().await)
     }
 
     /// Where something reports to, and what it has reported.
@@ -283,6 +289,10 @@ impl Reports {
             some.push(self.next().await);
         }
         some
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn is_silent(&mut self) -> bool {

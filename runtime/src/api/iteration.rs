@@ -53,40 +53,47 @@ impl Api {
         Ok(self.iterations(&[jid]).await?.pop().flatten())
     }
 
-    /// Tells a job to end, and gives when it was first told so. A job that iterates obeys at its next step, or when it is started;
-    /// others may ask for it.
+    /// Tells a job that iterates to end, as Sidekiq's `cancel!` does, and gives when it was first told so. It obeys at its next step, or
+    /// when it is started; others may ask for it. Any job is ended by [`cancel`](Self::cancel).
     ///
     /// ```
     /// # use sancho::{Client, Config, api::Api};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let api = Api::new(&Client::connect(Config::new().store("memory:")).await?);
-    /// let first = api.cancel("d3ab86bad86a8fc45845636e").await?;
-    /// assert_eq!(api.cancel("d3ab86bad86a8fc45845636e").await?, first);
+    /// let first = api.cancel_iteration("d3ab86bad86a8fc45845636e").await?;
+    /// assert_eq!(api.cancel_iteration("d3ab86bad86a8fc45845636e").await?, first);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// An empty id; a store that gives no answer, or refuses.
-    pub async fn cancel(&self, jid: &str) -> Result<Timestamp, ApiError> {
+    pub async fn cancel_iteration(&self, jid: &str) -> Result<Timestamp, ApiError> {
         not_empty("the id of a job", jid)?;
         let seconds = self.now().as_millis().div_euclid(1_000);
-        let key = keys::iteration(jid);
-        let cancel = Effect::SetFields {
-            key: key.clone(),
-            fields: vec![(CANCELLED.into(), seconds.to_string().into())],
-            ttl: Some(KEEP_STATE),
-        };
-        let first = Guard::AbsentField(key, CANCELLED.into());
         let now = Timestamp::from_millis(seconds.saturating_mul(1_000));
-        match self.act(Tx::when(first, vec![cancel])).await? {
+        let first = Guard::AbsentField(keys::iteration(jid), CANCELLED.into());
+        match self
+            .act(Tx::when(first, vec![end_iteration(jid, now)]))
+            .await?
+        {
             Acted::Done => Ok(now),
             Acted::Gone => {
                 let iteration = self.iteration(jid).await?;
                 Ok(iteration.and_then(|it| it.cancelled).unwrap_or(now))
             }
         }
+    }
+}
+
+/// What tells a job that iterates to end.
+pub(super) fn end_iteration(jid: &str, now: Timestamp) -> Effect {
+    let seconds = now.as_millis().div_euclid(1_000);
+    Effect::SetFields {
+        key: keys::iteration(jid),
+        fields: vec![(CANCELLED.into(), seconds.to_string().into())],
+        ttl: Some(KEEP_STATE),
     }
 }
 

@@ -34,6 +34,7 @@
 //! # Cancel safety
 //! A look can be dropped at any time. An action that is dropped before it is done may or may not have happened.
 
+mod cancel;
 mod change;
 mod deploys;
 mod display;
@@ -58,6 +59,7 @@ mod work;
 use std::fmt;
 use std::time::Duration;
 
+pub use cancel::{Cancelled, cancel};
 pub use change::Acted;
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};

@@ -44,6 +44,9 @@ pub struct Process {
     pub beat: Option<Timestamp>,
     /// How many jobs it runs.
     pub busy: u64,
+    /// How many of them were given up, since they ran too long or were cancelled, and do not stop: each has its slot and a spare one
+    /// beside it. Ours alone tell.
+    pub stuck: u64,
     /// Its memory, in KiB.
     pub rss_kb: u64,
     /// How long its last round trip to the store took, in microseconds.

@@ -21,6 +21,9 @@ pub struct Work {
     pub queue: String,
     /// When it started, in whole seconds.
     pub run_at: Option<Timestamp>,
+    /// Whether it was given up, since it ran too long or was cancelled, and does not stop. Its job is settled already: it may wait
+    /// for another try. Ours alone tell.
+    pub stuck: bool,
     /// The job.
     pub job: JobRecord,
 }
@@ -94,6 +97,8 @@ impl Work {
             payload: &'a RawValue,
             #[serde(default)]
             run_at: Option<f64>,
+            #[serde(default)]
+            stuck: bool,
         }
         let shown: Option<Shown<'_>> = serde_json::from_slice(value).ok();
         let Some(shown) = shown else {
@@ -102,6 +107,7 @@ impl Work {
                 thread,
                 queue: String::new(),
                 run_at: None,
+                stuck: false,
                 job: JobRecord::read(value.clone()),
             };
         };
@@ -116,6 +122,7 @@ impl Work {
             job: JobRecord::new(payload, Some(&shown.queue)),
             queue: shown.queue,
             run_at: shown.run_at.map(Timestamp::from_score),
+            stuck: shown.stuck,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Pushes by class: of jobs that this program has no function for, such as Ruby's.
 
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_core::Stream;
 use serde::Serialize;
 
+use super::bulk::{Iter, Map};
 use super::options::{SetOptions, option_setters};
-use super::{BulkPush, Client, Push, PushError, default, plan};
+use super::{BulkEach, BulkPush, Client, Push, PushError, default, plan, stand_in};
 use crate::job::payload::NewJob;
 use crate::job::{JobId, Timestamp};
 
@@ -134,7 +137,8 @@ impl ClassSet {
 
     /// Enqueues a job for later.
     pub fn perform_in(&self, delay: Duration, args: impl Serialize) -> Push {
-        self.perform(Some(Timestamp::from_wall_clock().after(delay)), &args)
+        let now = stand_in::now(self.options.client.as_ref());
+        self.perform(Some(now.after(delay)), &args)
     }
 
     /// Enqueues a job for this time; one that has passed means now.
@@ -147,13 +151,50 @@ impl ClassSet {
     where
         I: IntoIterator<Item: Serialize, IntoIter: Send + 'static>,
     {
-        let set = self.clone();
-        let jobs = items.into_iter().map(move |args| set.new_job(None, &args));
-        let jobs = plan::bulk(self.options.jid.clone(), jobs);
-        BulkPush::new(
-            default::or(self.options.client.clone(), JobId::random()),
-            jobs,
-        )
+        let (set, mut job) = (self.clone(), plan::bulk(self.options.jid.clone()));
+        let jobs = items
+            .into_iter()
+            .map(move |args| job(set.new_job(None, &args)));
+        BulkPush::new(self.bulk_client(), Iter(jobs))
+    }
+
+    /// Enqueues a job for each item, at the item's own time; one that has passed means now. An item is a time and the
+    /// arguments of one job.
+    pub fn perform_bulk_at<I, A: Serialize>(&self, items: I) -> BulkPush
+    where
+        I: IntoIterator<Item = (DateTime<Utc>, A), IntoIter: Send + 'static>,
+    {
+        let (set, mut job) = (self.clone(), plan::bulk(self.options.jid.clone()));
+        let jobs = items
+            .into_iter()
+            .map(move |(at, args)| job(set.new_job(Some(at.into()), &args)));
+        BulkPush::new(self.bulk_client(), Iter(jobs))
+    }
+
+    /// Enqueues a job for each item that can be pushed, and gives an outcome for each.
+    pub fn perform_bulk_each<I>(&self, items: I) -> BulkEach
+    where
+        I: IntoIterator<Item: Serialize, IntoIter: Send + 'static>,
+    {
+        let (set, mut job) = (self.clone(), plan::bulk(self.options.jid.clone()));
+        let jobs = items
+            .into_iter()
+            .map(move |args| job(set.new_job(None, &args)));
+        BulkEach::new(self.bulk_client(), jobs)
+    }
+
+    /// Enqueues a job for each item of a stream.
+    pub fn perform_bulk_stream(
+        &self,
+        items: impl Stream<Item: Serialize> + Send + 'static,
+    ) -> BulkPush {
+        let (set, mut job) = (self.clone(), plan::bulk(self.options.jid.clone()));
+        let jobs = Map::new(items, move |args| job(set.new_job(None, &args)));
+        BulkPush::new(self.bulk_client(), jobs)
+    }
+
+    fn bulk_client(&self) -> impl Future<Output = Result<Client, PushError>> + Send + use<> {
+        default::or(self.options.client.clone(), JobId::random())
     }
 
     fn perform(&self, at: Option<Timestamp>, args: &impl Serialize) -> Push {

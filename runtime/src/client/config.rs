@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::StoreUrl;
-use super::{ClientMiddleware, Surroundings};
+use super::{ClientMiddleware, ClientMiddlewareChain, Surroundings};
 use crate::job::States;
 use crate::job::payload::Wire;
 
@@ -70,6 +70,27 @@ impl Config {
         self
     }
 
+    /// Changes the order of the client middleware, or takes some out.
+    ///
+    /// ```
+    /// # use sancho::client::{ClientMiddleware, ClientNext, NewJob, Stop};
+    /// # struct Tagged;
+    /// # struct Timed;
+    /// # impl ClientMiddleware for Tagged {
+    /// #     async fn call(&self, job: NewJob, next: ClientNext<'_>) -> Result<NewJob, Stop> { next.run(job).await }
+    /// # }
+    /// # impl ClientMiddleware for Timed {
+    /// #     async fn call(&self, job: NewJob, next: ClientNext<'_>) -> Result<NewJob, Stop> { next.run(job).await }
+    /// # }
+    /// let config = sancho::Config::new().middleware(Tagged).middleware_chain(|chain| {
+    ///     chain.insert_before::<Tagged>(Timed);
+    /// });
+    /// ```
+    pub fn middleware_chain(mut self, change: impl FnOnce(&mut ClientMiddlewareChain)) -> Self {
+        change(&mut self.surroundings.middleware);
+        self
+    }
+
     /// Gives state to jobs that run inline.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_arc(Arc::new(value))
@@ -84,6 +105,22 @@ impl Config {
     pub(crate) fn with_states(mut self, states: Arc<States>) -> Self {
         self.surroundings.states = states;
         self
+    }
+
+    /// Takes over the state of `other` of types that there is none of.
+    pub(crate) fn fill_states_from(mut self, other: &States) -> Self {
+        Arc::make_mut(&mut self.surroundings.states).fill_from(other);
+        self
+    }
+
+    /// What surrounds a push or an inline run.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Takes over the middleware of `other`, and its state where this has none.
+    pub(crate) fn adopt(&mut self, other: &Surroundings) {
+        self.surroundings.adopt(other);
     }
 
     /// The URL of the store that this names, or the environment: without its password, to be shown.

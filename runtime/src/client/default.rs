@@ -3,12 +3,13 @@
 //! A client lives on the runtime that it was made on, so there is one for each runtime that pushes: in a program that is
 //! one, in a test suite one for each test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::OnceCell;
 
+use super::stand_in::{self, Way};
 use super::{Client, Config, PushError, Surroundings};
 use crate::job::JobId;
 use crate::{Error, Result};
@@ -21,6 +22,8 @@ struct Default {
     /// How many connections are under way.
     connecting: usize,
     clients: HashMap<Id, Arc<OnceCell<Client>>>,
+    /// The runtimes that were given their client, by [`init`] or by a server.
+    given: HashSet<Id>,
 }
 
 impl Default {
@@ -33,10 +36,17 @@ impl Default {
 /// Configures the default client and connects it, so that a mistake shows at the start instead of at the first push.
 /// Without it the default client is made from the environment ([`Config::new`]) at the first push.
 ///
+/// In a test that has a fake ([`testing`](crate::testing)) nothing is connected: the fake takes over the middleware and the state of
+/// the configuration.
+///
 /// # Errors
 /// A store URL that cannot be used; a store that cannot be reached; a default client that is there already, or that a push
 /// is just connecting.
 pub async fn init(config: Config) -> Result<()> {
+    if let Some(stand_in) = stand_in::stand_in() {
+        stand_in.configure(&config);
+        return Ok(());
+    }
     connect(Some(config)).await.map(|_| ())
 }
 
@@ -44,12 +54,25 @@ pub async fn init(config: Config) -> Result<()> {
 pub(super) async fn or(client: Option<Client>, jid: JobId) -> Result<Client, PushError> {
     match client {
         Some(client) => Ok(client),
-        None => connect(None).await.map_err(|error| PushError::Unavailable {
-            jid,
-            reason: error.to_string(),
-            source: Some(Box::new(error)),
-        }),
+        None => match stand_in::way() {
+            Way::To(client) => Ok(client),
+            Way::Nowhere => Err(PushError::Unavailable {
+                jid,
+                reason: stand_in::UNOWNED.to_owned(),
+                source: None,
+            }),
+            Way::Default => connect(None).await.map_err(|error| PushError::Unavailable {
+                jid,
+                reason: error.to_string(),
+                source: Some(Box::new(error)),
+            }),
+        },
     }
+}
+
+/// The default client of the current runtime.
+pub(crate) async fn client() -> Result<Client> {
+    connect(None).await
 }
 
 /// The default client of the current runtime, connected with this configuration where it is given.
@@ -62,12 +85,16 @@ async fn connect(config: Option<Config>) -> Result<Client> {
     {
         return Ok(client);
     }
+    let is_given = config.is_some();
     let connecting = Connecting::begin(&DEFAULT, &handle, config)?;
-    connecting
+    let client = connecting
         .cell
         .get_or_try_init(|| Client::connect(connecting.config.clone()))
-        .await
-        .cloned()
+        .await?;
+    if is_given {
+        lock(&DEFAULT).given.insert(handle.id());
+    }
+    Ok(client.clone())
 }
 
 /// A connection of the default client that is being made, or is there already. When the last of them ends and no client is
@@ -116,15 +143,25 @@ pub(crate) fn offer(client: &Client) {
     let Ok(handle) = Handle::try_current() else {
         return;
     };
-    let _ = lock(&DEFAULT)
+    let mut default = lock(&DEFAULT);
+    default.given.insert(handle.id());
+    let _ = default
         .clients
         .entry(handle.id())
         .or_default()
         .set(client.clone());
 }
 
+/// Whether the current runtime was given its client, so that who pushes on it means it.
+pub(super) fn is_given() -> bool {
+    Handle::try_current().is_ok_and(|handle| lock(&DEFAULT).given.contains(&handle.id()))
+}
+
 /// What surrounds an inline run: the default client's, without connecting it.
 pub(crate) fn surroundings() -> Surroundings {
+    if let Some(stand_in) = stand_in::stand_in() {
+        return stand_in.client().surroundings().clone();
+    }
     let default = lock(&DEFAULT);
     let current = Handle::try_current()
         .ok()

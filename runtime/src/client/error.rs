@@ -1,6 +1,7 @@
 //! What can go wrong with a push.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use crate::job::{Failure, JobId};
 
@@ -58,6 +59,15 @@ pub enum PushError {
     Unknown {
         /// The job.
         jid: JobId,
+    },
+    /// In a test that asked for [`testing::inline`](fn@crate::testing::inline), the job ran at its push, and failed.
+    #[error("job {jid} ran at its push, as the test asked, and failed: {failure}")]
+    #[non_exhaustive]
+    Failed {
+        /// The job.
+        jid: JobId,
+        /// How.
+        failure: Arc<Failure>,
     },
 }
 

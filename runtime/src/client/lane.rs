@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::job::Failure;
 use crate::store::{Batch, Commit, Effect, Lane, RECEIPT_TTL, Store, Tx, TxResult, Unavailable};
 
 /// How many transactions share a round trip at most.
@@ -29,7 +30,7 @@ pub(super) struct Submission {
 }
 
 /// What became of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// The store answered.
     Answered(TxResult),
@@ -37,6 +38,10 @@ pub(super) enum Reply {
     Unavailable(Option<Arc<Unavailable>>),
     /// Its answer was lost.
     Unanswered(Unanswered),
+    /// In a test: its job ran at the push, and failed.
+    Failed(Arc<Failure>),
+    /// In a test: its job was to run at the push, and cannot.
+    Unrunnable(String),
 }
 
 /// A transaction of a batch whose answer was lost.

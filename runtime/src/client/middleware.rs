@@ -1,16 +1,21 @@
 //! Client middleware: the user's code around every push.
 
 use std::any::type_name;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::PushError;
+use crate::job::chain::{self, Link, chain_functions};
 use crate::job::payload::NewJob;
 
-/// Wraps every push: it may change the job, add to it, or stop it. Runs once a push, not again when a scheduled job
-/// becomes due.
+/// Wraps every push: it may change the job, add to it, or stop it. Runs once a push, of each job of a bulk too, and not again
+/// when a scheduled job becomes due.
+///
+/// The push itself happens after the chain, as in Sidekiq: a middleware that returns a job without `next` skips those inside
+/// of it, and its job is pushed. One that panics panics where the push is awaited, and nothing is pushed.
 ///
 /// ```
 /// use sancho::client::{ClientMiddleware, ClientNext, NewJob, Stop};
@@ -35,9 +40,9 @@ pub trait ClientMiddleware: Send + Sync + 'static {
 
 /// The rest of the chain.
 #[derive(Debug)]
-pub struct ClientNext<'a>(&'a [Arc<dyn Erased>]);
+pub struct ClientNext<'a>(&'a [Link<dyn Erased>]);
 
-/// A push that is not to happen.
+/// A push that is not to happen. Any error becomes one with `?`.
 #[derive(Debug)]
 pub struct Stop {
     reason: String,
@@ -54,6 +59,12 @@ impl Stop {
     }
 }
 
+impl<E: Error> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::because(error.to_string())
+    }
+}
+
 impl ClientNext<'_> {
     /// Runs the rest of the chain.
     ///
@@ -62,26 +73,21 @@ impl ClientNext<'_> {
     pub async fn run(self, job: NewJob) -> Result<NewJob, Stop> {
         match self.0.split_first() {
             None => Ok(job),
-            Some((first, rest)) => first.call(job, ClientNext(rest)).await,
+            Some((first, rest)) => first.middleware.call(job, ClientNext(rest)).await,
         }
     }
 }
 
-/// The middleware of a client, outermost first.
+/// The middleware of a client, outermost first. What [`Config::middleware_chain`](super::Config::middleware_chain) gives; the
+/// operations are those of Sidekiq's chain. The same type may stand there more than once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Chain(Vec<Arc<dyn Erased>>);
+pub struct ClientMiddlewareChain(chain::Chain<dyn Erased>);
 
-impl Chain {
-    pub(super) fn add(&mut self, middleware: impl ClientMiddleware) {
-        self.0.push(Arc::new(Named(middleware)));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+impl ClientMiddlewareChain {
+    chain_functions!(ClientMiddleware);
 
     pub(super) async fn run(&self, job: NewJob) -> Result<NewJob, PushError> {
-        ClientNext(&self.0)
+        ClientNext(self.0.links())
             .run(job)
             .await
             .map_err(|Stop { reason, by }| PushError::Stopped {
@@ -89,6 +95,10 @@ impl Chain {
                 reason,
             })
     }
+}
+
+fn link<M: ClientMiddleware>(middleware: M) -> Link<dyn Erased> {
+    Link::new::<M>(Arc::new(Named(middleware)))
 }
 
 /// The trait as an object.

@@ -3,6 +3,7 @@
 //! A push goes `perform_async` → client middleware → [`plan`] (one transaction, with what the layers add) → the [`lane`],
 //! which gathers concurrent pushes into one round trip.
 
+mod bulk;
 mod class;
 mod config;
 mod connect;
@@ -14,29 +15,31 @@ mod options;
 mod plan;
 mod push;
 mod set;
+pub(crate) mod stand_in;
 pub(crate) mod typed;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use class::{ClassSet, DefaultClient, client};
 pub use config::Config;
 pub use connect::StoreUrl;
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};
-pub use middleware::{ClientMiddleware, ClientNext, Stop};
+pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
-pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkPush, Inline, Push};
+pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkEach, BulkPush, Inline, Push};
 pub use set::Set;
 
 pub use crate::job::payload::{FieldError, NewJob, Wire};
 
 use crate::job::{States, Timestamp};
 use crate::layers::{self, Layer};
-use crate::store::Store;
-use lane::Pusher;
-use middleware::Chain;
+use crate::store::{Store, TestClock, Tx};
+use lane::{Pusher, Reply};
+use stand_in::{Sink, Submitted};
 
 /// A connection to a store for pushing jobs. Cheap to clone; the clones share it.
 ///
@@ -46,16 +49,25 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
-    pusher: Pusher,
+    road: Road,
     layers: Vec<Box<dyn Layer>>,
     wire: Wire,
     surroundings: Surroundings,
+    clock: Option<TestClock>,
+}
+
+/// How transactions get to the store.
+#[derive(Debug)]
+enum Road {
+    Lane(Pusher),
+    /// In a test.
+    Sink(Arc<dyn Sink>),
 }
 
 /// What a push or an inline run needs besides a store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
-    middleware: Chain,
+    middleware: ClientMiddlewareChain,
     pub(crate) states: Arc<States>,
 }
 
@@ -71,13 +83,34 @@ impl Client {
 
     /// A client over a store that is open already. Must be called on a tokio runtime.
     pub(crate) fn over(store: Arc<dyn Store>, config: &Config) -> Self {
-        let pusher = Pusher::start(store.clone(), config.push_timeout);
+        let road = Road::Lane(Pusher::start(store.clone(), config.push_timeout));
+        Self::along(road, store, config, None)
+    }
+
+    /// The same, under a clock of a test.
+    pub(crate) fn under(clock: TestClock, store: Arc<dyn Store>, config: &Config) -> Self {
+        let road = Road::Lane(Pusher::start(store.clone(), config.push_timeout));
+        Self::along(road, store, config, Some(clock))
+    }
+
+    /// A client of a test, whose pushes go to `sink`. It needs no runtime.
+    pub(crate) fn into_sink(
+        sink: Arc<dyn Sink>,
+        store: Arc<dyn Store>,
+        config: &Config,
+        clock: TestClock,
+    ) -> Self {
+        Self::along(Road::Sink(sink), store, config, Some(clock))
+    }
+
+    fn along(road: Road, store: Arc<dyn Store>, config: &Config, clock: Option<TestClock>) -> Self {
         Self(Arc::new(Inner {
             store,
-            pusher,
+            road,
             layers: layers::standard(),
             wire: config.wire,
             surroundings: config.surroundings.clone(),
+            clock,
         }))
     }
 
@@ -89,15 +122,46 @@ impl Client {
 
     /// The job after middleware, checked.
     async fn prepare(&self, job: NewJob) -> Result<NewJob, PushError> {
-        self.0.surroundings.prepare(job).await
+        self.0.surroundings.prepare(job, self.now()).await
     }
 
     fn surroundings(&self) -> &Surroundings {
         &self.0.surroundings
     }
 
-    fn pusher(&self) -> &Pusher {
-        &self.0.pusher
+    async fn submit(&self, tx: Tx) -> Reply {
+        match &self.0.road {
+            Road::Lane(pusher) => pusher.submit(tx).await,
+            Road::Sink(sink) => match sink.submit(tx).await {
+                Submitted::Answered(result) => Reply::Answered(result),
+                Submitted::Failed(failure) => Reply::Failed(Arc::new(failure)),
+                Submitted::Unrunnable(reason) => Reply::Unrunnable(reason),
+            },
+        }
+    }
+
+    /// How many jobs of a bulk that tells what became of each share a transaction. In a test each runs by itself, and fails by itself.
+    fn bulk_slice(&self) -> usize {
+        match &self.0.road {
+            Road::Lane(_) => BULK_SLICE,
+            Road::Sink(_) => 1,
+        }
+    }
+
+    /// How long a push may take.
+    fn push_timeout(&self) -> Duration {
+        match &self.0.road {
+            Road::Lane(pusher) => pusher.timeout(),
+            Road::Sink(_) => Duration::MAX,
+        }
+    }
+
+    /// The time that its pushes are counted from: the host's, but in a test.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0
+            .clock
+            .as_ref()
+            .map_or_else(Timestamp::from_wall_clock, |clock| clock())
     }
 
     /// The version of Sidekiq that it writes for.
@@ -111,7 +175,13 @@ impl Client {
 }
 
 impl Surroundings {
-    async fn prepare(&self, job: NewJob) -> Result<NewJob, PushError> {
+    /// Takes over the middleware of `other`, and the states that it has and this has not.
+    pub(crate) fn adopt(&mut self, other: &Self) {
+        self.middleware = other.middleware.clone();
+        Arc::make_mut(&mut self.states).fill_from(&other.states);
+    }
+
+    async fn prepare(&self, job: NewJob, now: Timestamp) -> Result<NewJob, PushError> {
         let job = if self.middleware.is_empty() {
             job
         } else {
@@ -119,7 +189,7 @@ impl Surroundings {
             plan::check_json(&job)?;
             job
         };
-        plan::check(job, Timestamp::from_wall_clock())
+        plan::check(job, now)
     }
 }
 

@@ -22,6 +22,7 @@ pub struct SetOptions {
     pub(super) jid: Option<JobId>,
     pub(super) wait: Option<Duration>,
     pub(super) wait_until: Option<DateTime<Utc>>,
+    pub(super) spread: Option<Duration>,
 }
 
 /// The generated type that [`Set`](super::Set) derefs to.
@@ -85,6 +86,12 @@ macro_rules! option_setters {
         /// Runs at this time; a time that has passed means now.
         pub fn wait_until(self, at: DateTime<Utc>) -> Self {
             self.with(|options| options.wait_until = Some(at))
+        }
+
+        /// Runs at a random time of this interval, which begins when the job would have run otherwise: so the jobs of a bulk do
+        /// not all run at once. Sidekiq's `spread_interval`.
+        pub fn spread(self, interval: Duration) -> Self {
+            self.with(|options| options.spread = Some(interval))
         }
     };
 }

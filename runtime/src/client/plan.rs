@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::PushError;
 use super::options::SetOptions;
+use super::{PushError, stand_in};
 use crate::job::payload::{NewJob, Wire};
 use crate::job::{Args, Definition, JobId, Timestamp, args, check_queue_name};
 use crate::layers::Layer;
@@ -62,18 +62,18 @@ pub(super) fn job_of_class(
     Ok(job)
 }
 
-/// The jobs of a bulk: an id that was asked for is for one job only.
+/// What the jobs of a bulk go through: an id that was asked for is for one job only.
 pub(super) fn bulk(
     jid: Option<JobId>,
-    jobs: impl Iterator<Item = Result<NewJob, PushError>>,
-) -> impl Iterator<Item = Result<NewJob, PushError>> {
-    jobs.enumerate().map(move |(index, job)| match (job, &jid) {
-        (Ok(job), Some(jid)) if index > 0 => Err(PushError::invalid(
+) -> impl FnMut(Result<NewJob, PushError>) -> Result<NewJob, PushError> {
+    let mut is_first = true;
+    move |job| match (job, &jid) {
+        (Ok(job), Some(jid)) if !std::mem::take(&mut is_first) => Err(PushError::invalid(
             &job.class,
             format!("the id {jid} is for one job; leave `jid` out of a bulk"),
         )),
         (job, _) => job,
-    })
+    }
 }
 
 fn apply(options: &SetOptions, job: &mut NewJob) {
@@ -98,11 +98,17 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
     if job.at.is_none() {
         let waited = options
             .wait
-            .map(|wait| Timestamp::from_wall_clock().after(wait));
+            .map(|wait| stand_in::now(options.client.as_ref()).after(wait));
         job.at = options
             .wait_until
             .map(|at: DateTime<Utc>| at.into())
             .or(waited);
+    }
+    if let Some(interval) = options.spread {
+        let from = job
+            .at
+            .unwrap_or_else(|| stand_in::now(options.client.as_ref()));
+        job.at = Some(from.after(interval.mul_f64(fastrand::f64())));
     }
 }
 

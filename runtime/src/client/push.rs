@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
+
+use super::bulk::{self, Next, Outcomes};
 use super::lane::{Reply, Unanswered};
 use super::{BulkError, Client, InlineError, PushError, plan};
 use crate::job::payload::NewJob;
-use crate::job::{JobId, Outcome, Timestamp};
+use crate::job::{JobId, Outcome};
 use crate::store::TxResult;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -71,18 +74,17 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
     };
     let tx = plan::transaction(
         std::slice::from_ref(&job),
-        Timestamp::from_wall_clock(),
+        client.now(),
         client.wire(),
         client.layers(),
     );
-    let pusher = client.pusher();
     let jid = job.jid;
-    match pusher.submit(tx).await {
+    match client.submit(tx).await {
         Reply::Unanswered(unanswered) => {
             let repeat = Repeat {
                 jid: jid.clone(),
                 unanswered,
-                timeout: pusher.timeout(),
+                timeout: client.push_timeout(),
             };
             Pushed {
                 result: Err(PushError::Unknown { jid }),
@@ -90,14 +92,14 @@ async fn push(client: &Client, job: NewJob) -> Pushed {
             }
         }
         reply => Pushed {
-            result: result(reply, &jid, pusher.timeout()).map(|()| jid),
+            result: result(reply, &jid, client.push_timeout()).map(|()| jid),
             repeat: None,
         },
     }
 }
 
 /// The result of everything but a lost answer.
-fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError> {
+pub(super) fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError> {
     match reply {
         Reply::Answered(TxResult::Applied) => Ok(()),
         Reply::Answered(TxResult::Failed { error }) => Err(PushError::Refused {
@@ -117,6 +119,15 @@ fn result(reply: Reply, jid: &JobId, timeout: Duration) -> Result<(), PushError>
             source: source.map(Into::into),
         }),
         Reply::Unanswered(_) => Err(PushError::Unknown { jid: jid.clone() }),
+        Reply::Failed(failure) => Err(PushError::Failed {
+            jid: jid.clone(),
+            failure,
+        }),
+        Reply::Unrunnable(reason) => Err(PushError::Unavailable {
+            jid: jid.clone(),
+            reason,
+            source: None,
+        }),
     }
 }
 
@@ -159,6 +170,10 @@ impl Future for Push {
 }
 
 /// A bulk push: enqueues its jobs, in slices of 1,000 (or of 64 MiB of arguments), when it is awaited, and gives their ids.
+/// An empty one pushes nothing, and gives no ids.
+///
+/// The jobs are taken from their iterator or stream a slice at a time. Where a stream has nothing yet, the slice that was begun is sent
+/// without waiting for more.
 ///
 /// # Cancel safety
 /// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
@@ -172,25 +187,25 @@ pub const BULK_SLICE: usize = 1_000;
 pub const BULK_SLICE_BYTES: usize = 64 << 20;
 
 impl BulkPush {
-    pub(super) fn new<I>(
+    pub(super) fn new(
         client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
-        jobs: I,
-    ) -> Self
-    where
-        I: Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
-    {
+        jobs: impl Stream<Item = Result<NewJob, PushError>> + Send + 'static,
+    ) -> Self {
         Self(Box::pin(async move {
             let mut bulk = Bulk {
                 accepted: Vec::new(),
                 seen: 0,
+                ended: false,
             };
             let client = client
                 .await
                 .map_err(|source| bulk.stopped_at(0, Vec::new(), source))?;
-            let mut jobs = jobs.peekable();
-            while jobs.peek().is_some() {
-                let slice = bulk.slice(&client, &mut jobs).await?;
-                bulk.send(&client, slice).await?;
+            let mut jobs = pin!(jobs);
+            while !bulk.ended {
+                let slice = bulk.slice(&client, jobs.as_mut()).await?;
+                if !slice.is_empty() {
+                    bulk.send(&client, slice).await?;
+                }
             }
             Ok(bulk.accepted)
         }))
@@ -200,6 +215,8 @@ impl BulkPush {
 struct Bulk {
     accepted: Vec<JobId>,
     seen: usize,
+    /// Whether there are no more jobs.
+    ended: bool,
 }
 
 impl Bulk {
@@ -207,11 +224,18 @@ impl Bulk {
     async fn slice(
         &mut self,
         client: &Client,
-        jobs: &mut (impl Iterator<Item = Result<NewJob, PushError>> + Send),
+        mut jobs: Pin<&mut (impl Stream<Item = Result<NewJob, PushError>> + Send)>,
     ) -> Result<Vec<NewJob>, BulkError> {
         let (mut slice, mut bytes) = (Vec::new(), 0);
         while slice.len() < BULK_SLICE && bytes < BULK_SLICE_BYTES {
-            let Some(job) = jobs.next() else { break };
+            let job = match bulk::next(jobs.as_mut(), slice.is_empty()).await {
+                Next::Item(job) => job,
+                Next::Later => break,
+                Next::End => {
+                    self.ended = true;
+                    break;
+                }
+            };
             let prepared = match job {
                 Ok(job) => client.prepare(job).await,
                 Err(error) => Err(error),
@@ -225,17 +249,15 @@ impl Bulk {
     }
 
     async fn send(&mut self, client: &Client, slice: Vec<NewJob>) -> Result<(), BulkError> {
-        let now = Timestamp::from_wall_clock();
-        let tx = plan::transaction(&slice, now, client.wire(), client.layers());
+        let tx = plan::transaction(&slice, client.now(), client.wire(), client.layers());
         let ids = plan::ids(&slice);
-        let pusher = client.pusher();
-        let reply = pusher.submit(tx).await;
+        let reply = client.submit(tx).await;
         let unknown = if matches!(reply, Reply::Unanswered(_)) {
             ids.clone()
         } else {
             Vec::new()
         };
-        match result(reply, &ids[0], pusher.timeout()) {
+        match result(reply, &ids[0], client.push_timeout()) {
             Ok(()) => {
                 self.seen += ids.len();
                 self.accepted.extend(ids);
@@ -257,6 +279,32 @@ impl Bulk {
             unknown,
             source,
         }
+    }
+}
+
+/// A bulk push that goes on after a job that cannot be pushed: gives an outcome for each job, in order, when it is awaited.
+///
+/// A job that is wrong, or that middleware stops, fails alone, as a `nil` among the ids of Sidekiq's `push_bulk`. Slices of 1,000
+/// (or of 64 MiB of arguments) share a transaction, so what the store refuses it refuses for all jobs of a slice. After a slice that
+/// had no answer, those that follow are not tried. A job that is [`PushError::Unknown`] was pushed or was not: there is nothing
+/// to await again.
+///
+/// # Errors
+/// No store to push to. Nothing was pushed.
+///
+/// # Cancel safety
+/// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
+#[must_use = "jobs are enqueued when this is awaited"]
+pub struct BulkEach(Boxed<Result<Outcomes, PushError>>);
+
+impl BulkEach {
+    pub(super) fn new(
+        client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
+        jobs: impl Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
+    ) -> Self {
+        Self(Box::pin(async move {
+            Ok(bulk::each(&client.await?, jobs).await)
+        }))
     }
 }
 
@@ -285,6 +333,7 @@ macro_rules! boxed_future {
 }
 
 boxed_future!(BulkPush, Result<Vec<JobId>, BulkError>);
+boxed_future!(BulkEach, Result<Outcomes, PushError>);
 boxed_future!(Inline, Result<Outcome, InlineError>);
 
 macro_rules! opaque_debug {
@@ -297,4 +346,4 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Push BulkPush Inline);
+opaque_debug!(Push BulkPush BulkEach Inline);

@@ -1,12 +1,18 @@
 //! The one-call bodies of the functions that `#[job]` generates.
 
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_core::Stream;
 
+use super::bulk::{Iter, Map};
 use super::options::{SetOptions, TypedSet};
-use super::{BulkPush, Client, Inline, InlineError, Push, Set, default, plan};
+use super::{
+    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan, stand_in,
+};
+use crate::job::payload::NewJob;
 use crate::job::{Call, Context, Job, JobId, Outcome, Spec, Timestamp};
 
 /// `job::set()`.
@@ -21,11 +27,8 @@ pub fn push<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Push {
 
 /// `perform_in`.
 pub fn push_in<S: Spec>(options: Option<&SetOptions>, delay: Duration, args: S::Args) -> Push {
-    push_when::<S>(
-        options,
-        Some(Timestamp::from_wall_clock().after(delay)),
-        &args,
-    )
+    let now = stand_in::now(options.and_then(|options| options.client.as_ref()));
+    push_when::<S>(options, Some(now.after(delay)), &args)
 }
 
 /// `perform_at`.
@@ -47,13 +50,57 @@ pub fn push_bulk<S: Spec>(
     options: Option<&SetOptions>,
     items: impl IntoIterator<Item = S::Args, IntoIter: Send + 'static>,
 ) -> BulkPush {
-    let client = client(options);
-    let options = options.cloned();
-    let jid = options.as_ref().and_then(|options| options.jid.clone());
+    let mut job = bulk_job::<S>(options);
+    let jobs = items.into_iter().map(move |args| job((None, args)));
+    BulkPush::new(bulk_client(options), Iter(jobs))
+}
+
+/// `perform_bulk_at`.
+pub fn push_bulk_at<S: Spec>(
+    options: Option<&SetOptions>,
+    items: impl IntoIterator<Item = (DateTime<Utc>, S::Args), IntoIter: Send + 'static>,
+) -> BulkPush {
+    let mut job = bulk_job::<S>(options);
     let jobs = items
         .into_iter()
-        .map(move |args| plan::job(S::DEFINITION, options.as_ref(), None, &args));
-    BulkPush::new(default::or(client, JobId::random()), plan::bulk(jid, jobs))
+        .map(move |(at, args)| job((Some(at.into()), args)));
+    BulkPush::new(bulk_client(options), Iter(jobs))
+}
+
+/// `perform_bulk_each`.
+pub fn push_bulk_each<S: Spec>(
+    options: Option<&SetOptions>,
+    items: impl IntoIterator<Item = S::Args, IntoIter: Send + 'static>,
+) -> BulkEach {
+    let mut job = bulk_job::<S>(options);
+    let jobs = items.into_iter().map(move |args| job((None, args)));
+    BulkEach::new(bulk_client(options), jobs)
+}
+
+/// `perform_bulk_stream`.
+pub fn push_bulk_stream<S: Spec>(
+    options: Option<&SetOptions>,
+    items: impl Stream<Item = S::Args> + Send + 'static,
+) -> BulkPush {
+    let mut job = bulk_job::<S>(options);
+    let jobs = Map::new(items, move |args| job((None, args)));
+    BulkPush::new(bulk_client(options), jobs)
+}
+
+/// Makes a job of a bulk, of its time and its arguments.
+fn bulk_job<S: Spec>(
+    options: Option<&SetOptions>,
+) -> impl FnMut((Option<Timestamp>, S::Args)) -> Result<NewJob, PushError> + Send + use<S> {
+    let options = options.cloned();
+    let jid = options.as_ref().and_then(|options| options.jid.clone());
+    let mut job = plan::bulk(jid);
+    move |(at, args)| job(plan::job(S::DEFINITION, options.as_ref(), at, &args))
+}
+
+fn bulk_client(
+    options: Option<&SetOptions>,
+) -> impl Future<Output = Result<Client, PushError>> + Send + use<> {
+    default::or(client(options), JobId::random())
 }
 
 /// `perform_inline`.
@@ -66,7 +113,10 @@ pub fn inline<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Inline {
             Some(client) => client.surroundings().clone(),
             None => default::surroundings(),
         };
-        let job = surroundings.prepare(job).await.map_err(InlineError::Push)?;
+        let job = surroundings
+            .prepare(job, Timestamp::from_wall_clock())
+            .await
+            .map_err(InlineError::Push)?;
         for state in S::DEFINITION.states {
             if !surroundings.states.contains((state.id)()) {
                 return Err(InlineError::MissingState {

@@ -1,30 +1,37 @@
 //! Describing a server.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
 use super::config::EngineConfig;
 use super::death::{DeathHandler, DeathHandlers};
-use super::middleware::{Chain, Middleware};
+use super::errors::{ErrorHandler, ErrorHandlers};
+use super::hooks::{Event, HookResult, Hooks};
+use super::middleware::{Middleware, MiddlewareChain};
 use super::orders::Handle;
 use super::points::{Point, Points};
-use crate::client::{Client, Config};
+use crate::client::{Client, ClientMiddlewareChain, Config};
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
 use crate::{Error, Result};
 
 /// Describes a [`Server`]; what is not said has the default that is named with each function.
+#[derive(Clone)]
 #[must_use = "a server is described in vain unless it is built and run"]
 pub struct ServerBuilder {
     config: EngineConfig,
     client: Option<Client>,
     client_config: Config,
     wire: Option<Wire>,
-    middleware: Chain,
+    middleware: MiddlewareChain,
+    changes_pushes: bool,
+    error_handlers: ErrorHandlers,
     death_handlers: DeathHandlers,
+    hooks: Hooks,
     states: States,
     registered: Vec<&'static Definition>,
     only: bool,
@@ -37,8 +44,10 @@ pub(super) struct Chosen {
     pub(super) config: EngineConfig,
     pub(super) client: Option<Client>,
     pub(super) client_config: Config,
-    pub(super) middleware: Chain,
+    pub(super) middleware: MiddlewareChain,
+    pub(super) error_handlers: ErrorHandlers,
     pub(super) death_handlers: DeathHandlers,
+    pub(super) hooks: Hooks,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
     pub(super) clock: Option<TestClock>,
@@ -52,8 +61,11 @@ impl ServerBuilder {
             client: None,
             client_config: Config::new(),
             wire: None,
-            middleware: Chain::default(),
+            middleware: MiddlewareChain::default(),
+            changes_pushes: false,
+            error_handlers: ErrorHandlers::default(),
             death_handlers: DeathHandlers::default(),
+            hooks: Hooks::default(),
             states: States::default(),
             registered: Vec::new(),
             only: false,
@@ -156,6 +168,72 @@ impl ServerBuilder {
         self
     }
 
+    /// Changes the order of the middleware, or takes some out.
+    ///
+    /// ```
+    /// # use sancho::engine::{Execution, Middleware, Next};
+    /// # use sancho::{Failure, Outcome};
+    /// # struct Timed;
+    /// # struct Audit;
+    /// # impl Middleware for Timed {
+    /// #     async fn call(&self, _: &Execution<'_>, next: Next<'_>) -> Result<Outcome, Failure> { next.run().await }
+    /// # }
+    /// # impl Middleware for Audit {
+    /// #     async fn call(&self, _: &Execution<'_>, next: Next<'_>) -> Result<Outcome, Failure> { next.run().await }
+    /// # }
+    /// let builder = sancho::runtime::Server::builder().middleware(Timed).middleware_chain(|chain| {
+    ///     chain.insert_after::<Timed>(Audit);
+    /// });
+    /// ```
+    pub fn middleware_chain(mut self, change: impl FnOnce(&mut MiddlewareChain)) -> Self {
+        change(&mut self.middleware);
+        self
+    }
+
+    /// Changes the middleware around the pushes that go through this server's own client: those of its jobs, and of everything
+    /// else in this program that uses the default client. The [`client`](Self::client) of somebody else has its own, so the
+    /// two exclude each other.
+    pub fn client_middleware_chain(
+        mut self,
+        change: impl FnOnce(&mut ClientMiddlewareChain),
+    ) -> Self {
+        self.client_config = self.client_config.middleware_chain(change);
+        self.changes_pushes = true;
+        self
+    }
+
+    /// Adds an error handler, which is told after those that were added before: an [`ErrorHandler`], or a closure that takes an
+    /// [`&ExecutionError<'_>`](super::ExecutionError).
+    pub fn on_error(mut self, handler: impl ErrorHandler) -> Self {
+        self.error_handlers.add(handler);
+        self
+    }
+
+    /// Calls an async function at every [`Event`] of this kind. Sidekiq's `config.on(:startup) { ... }`.
+    ///
+    /// ```
+    /// use sancho::engine::Event;
+    /// use sancho::runtime::Server;
+    ///
+    /// let builder = Server::builder()
+    ///     .on(Event::Startup, || async { println!("here we go") })
+    ///     .on(Event::Exit, || async { std::fs::remove_file("worker.pid") });
+    /// ```
+    pub fn on<F, R>(mut self, event: Event, hook: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output: HookResult> + Send + 'static,
+    {
+        self.hooks.add(event, hook);
+        self
+    }
+
+    /// How long one hook or error handler may take. Defaults to 10 s.
+    pub fn hook_timeout(mut self, timeout: Duration) -> Self {
+        self.config.hook_timeout = timeout;
+        self
+    }
+
     /// Adds a death handler, which is told after those that were added before: a [`DeathHandler`], or a closure that takes a
     /// [`&Death<'_>`](super::Death).
     pub fn death_handler(mut self, handler: impl DeathHandler) -> Self {
@@ -176,6 +254,37 @@ impl ServerBuilder {
         self.register::<J>()
     }
 
+    /// Serves these jobs and no others.
+    pub(crate) fn only_these(
+        mut self,
+        jobs: impl IntoIterator<Item = &'static Definition>,
+    ) -> Self {
+        self.only = true;
+        self.registered = jobs.into_iter().collect();
+        self
+    }
+
+    /// The jobs that were named.
+    pub(crate) fn named(&self) -> &[&'static Definition] {
+        &self.registered
+    }
+
+    /// Whether no others are served than those that were named.
+    pub(crate) fn is_only(&self) -> bool {
+        self.only
+    }
+
+    /// The state that the jobs are given.
+    pub(crate) fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Takes over the state of `other` of types that there is none of.
+    pub(crate) fn fill_states_from(mut self, other: &States) -> Self {
+        self.states.fill_from(other);
+        self
+    }
+
     /// Reads the time from `clock`, as the store of a test does.
     #[doc(hidden)]
     pub fn with_clock(mut self, clock: TestClock) -> Self {
@@ -193,8 +302,14 @@ impl ServerBuilder {
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
-    /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds.
+    /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds;
+    /// client middleware for a client that has its own.
     pub fn build(self) -> Result<Server> {
+        if self.changes_pushes && self.client.is_some() {
+            return Err(Error::config(
+                "the server was given a client, and middleware for one of its own: give the middleware to the client's `Config`",
+            ));
+        }
         let mut config = checked(self.config)?;
         let of_client = || self.client.as_ref().map(Client::wire);
         config.wire = self.wire.or_else(of_client).unwrap_or_default();
@@ -212,7 +327,9 @@ impl ServerBuilder {
                 client: self.client,
                 client_config: self.client_config.with_states(states.clone()),
                 middleware: self.middleware,
+                error_handlers: self.error_handlers,
                 death_handlers: self.death_handlers,
+                hooks: self.hooks,
                 states,
                 registry,
                 clock: self.clock,
@@ -249,6 +366,11 @@ fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
             "the lease and the shutdown timeout are at most {} days",
             LONGEST.as_secs() / 86_400
         )));
+    }
+    if config.hook_timeout.is_zero() {
+        return Err(Error::config(
+            "the hook timeout is 0: give the time that a hook may take",
+        ));
     }
     if config.dead_set.max_jobs == 0 {
         return Err(Error::config(

@@ -25,6 +25,8 @@ pub(super) struct EngineConfig {
     pub(super) wire: Wire,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
+    /// How long a hook or an error handler may take. Defaults to 10 s.
+    pub(super) hook_timeout: Duration,
     /// What the dead set keeps.
     pub(super) dead_set: DeadSet,
 }
@@ -39,6 +41,7 @@ impl Default for EngineConfig {
             tag: program(),
             wire: Wire::default(),
             max_retries: backoff::DEFAULT_RETRIES,
+            hook_timeout: Duration::from_secs(10),
             dead_set: DeadSet::default(),
         }
     }

@@ -28,6 +28,11 @@ impl Endings {
         }
     }
 
+    /// Wakes the loop, though nothing came.
+    pub(super) fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
     /// Returns when there may be some.
     ///
     /// # Cancel safety

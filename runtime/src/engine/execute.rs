@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::Engine;
+use super::errors::ExecutionError;
 use super::finish::{self, Finished, Settlement};
+use super::limits;
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
 use crate::job::{
-    Call, Context, ContextParts, Ending, Failure, Outcome, Resolved, Timestamp, one_line, short,
+    Call, Cancel, CancelReason, Context, ContextParts, Definition, Ending, Failure, Outcome,
+    Resolved, Timestamp, one_line, short,
 };
 use crate::store::{ClaimId, Claimed, Tx};
 
@@ -23,39 +24,114 @@ pub(super) struct Executed {
     pub(super) took: Duration,
 }
 
-/// Runs a claimed job. Dropping the future gives the execution up; its claim stays.
+/// Runs a claimed job. Dropping the future gives the execution up; its claim stays. Nothing comes of one that was given up and of
+/// which somebody else has said how it ended.
 pub(super) async fn execute(
     engine: &Engine,
     claim: ClaimId,
     claimed: &Claimed,
-    cancelled: CancellationToken,
-) -> Executed {
+    cancel: &Cancel,
+) -> Option<Executed> {
+    let (executed, _) = attempt(engine, claim, claimed, cancel).await?;
+    Some(executed)
+}
+
+/// The same, and how the execution ended.
+pub(super) async fn attempt(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    cancel: &Cancel,
+) -> Option<(Executed, Ending)> {
     let start = Instant::now();
-    let (record, job, ending) = match Record::parse(claimed.payload.clone()) {
-        Err(malformed) => (None, None, Ending::malformed(&malformed)),
+    let (known, ending) = match Record::parse(claimed.payload.clone()) {
+        Err(malformed) => (Known::default(), Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
             let ending = match job {
-                Ok(job) => run(engine, claimed, &record, job, cancelled).await,
+                Ok(job) => run(engine, claimed, &record, job, cancel).await,
                 Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
-            (Some(record), job.ok(), ending)
+            let (record, job) = (Some(record), job.ok());
+            (Known { record, job }, ending)
         }
     };
+    if !cancel.conclude() {
+        return None;
+    }
+    let ending = match cancel.reason() {
+        Some(CancelReason::User) => Ending::Cancelled,
+        _ => ending,
+    };
     let took = start.elapsed();
-    let class = record.as_ref().map(|record| match job {
-        Some(job) => job.class(record),
-        None => record.class(),
-    });
-    log(claimed, record.as_ref(), class, &ending, took);
+    let executed = conclude(engine, claim, claimed, &known, &ending, took).await;
+    Some((executed, ending))
+}
+
+/// What is known of a job: nothing, where its payload cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    record: Option<Record>,
+    job: Option<Resolved>,
+}
+
+impl Known {
+    pub(super) fn of(engine: &Engine, claimed: &Claimed) -> Self {
+        let record = Record::parse(claimed.payload.clone()).ok();
+        let job = record
+            .as_ref()
+            .and_then(|record| engine.registry.resolve(record).ok());
+        Self { record, job }
+    }
+
+    pub(super) fn definition(&self) -> Option<&'static Definition> {
+        self.job.map(|job| job.definition)
+    }
+
+    pub(super) fn class(&self) -> Option<&str> {
+        self.record.as_ref().map(|record| match self.job {
+            Some(job) => job.class(record),
+            None => record.class(),
+        })
+    }
+
+    pub(super) fn jid(&self) -> &str {
+        let jid = self.record.as_ref().map(|record| record.jid().as_str());
+        jid.unwrap_or_default()
+    }
+}
+
+/// Logs and counts how an execution ended, and makes what settles its claim; where the job is given up, the death handlers are
+/// told.
+pub(super) async fn conclude(
+    engine: &Engine,
+    claim: ClaimId,
+    claimed: &Claimed,
+    known: &Known,
+    ending: &Ending,
+    took: Duration,
+) -> Executed {
+    log(claimed, known, ending, took);
     let finished = Finished {
         claim: claim.clone(),
         claimed,
-        record: record.as_ref(),
-        definition: job.map(|job| job.definition),
+        record: known.record.as_ref(),
+        definition: known.definition(),
     };
-    engine.metrics.record(class, &ending, took);
-    let Settlement { tx, death } = finish::settle(engine, finished, &ending);
+    engine.metrics.record(known.class(), ending, took);
+    let Settlement { tx, death } = finish::settle(engine, finished, ending);
+    if !engine.error_handlers.is_empty()
+        && let Some(failure) = ending.failure()
+    {
+        let error = ExecutionError {
+            failure,
+            class: known.class().unwrap_or_default(),
+            claimed,
+            record: known.record.as_ref(),
+        };
+        let limit = engine.config.hook_timeout;
+        engine.error_handlers.tell(&error, limit).await;
+    }
     if let Some(dying) = death {
         engine.death_handlers.tell(&dying).await;
     }
@@ -67,8 +143,12 @@ async fn run(
     claimed: &Claimed,
     record: &Record,
     job: Resolved,
-    cancelled: CancellationToken,
+    cancel: &Cancel,
 ) -> Ending {
+    if cancel.reason() == Some(CancelReason::User) {
+        // Cancelled while it was claimed and not started.
+        return Ending::Cancelled;
+    }
     let definition = job.definition;
     tracing::debug!(
         jid = short(record.jid().as_str()),
@@ -76,7 +156,7 @@ async fn run(
         queue = &*claimed.queue,
         "start"
     );
-    let context = context(engine, claimed, record, &cancelled);
+    let context = context(engine, claimed, record, cancel);
     let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
@@ -85,21 +165,11 @@ async fn run(
     if job.is_active_job {
         call = call.of_active_job();
     }
-    let execution = Execution {
-        class: job.class(record),
-        record,
-        context: &context,
-    };
+    let execution = Execution::new(job.class(record), record, &context);
     let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
     let result = match definition.timeout {
         None => job.await,
-        Some(limit) => match tokio::time::timeout(limit, job).await {
-            Ok(result) => result,
-            Err(_) => {
-                cancelled.cancel();
-                Err(Failure::timed_out(limit))
-            }
-        },
+        Some(limit) => limits::within(limit, job, cancel).await,
     };
     match result {
         Ok(outcome) => Ending::Returned(outcome),
@@ -107,12 +177,7 @@ async fn run(
     }
 }
 
-fn context(
-    engine: &Engine,
-    claimed: &Claimed,
-    record: &Record,
-    cancelled: &CancellationToken,
-) -> Context {
+fn context(engine: &Engine, claimed: &Claimed, record: &Record, cancel: &Cancel) -> Context {
     Context::new(ContextParts {
         jid: record.jid().clone(),
         queue: claimed.queue.clone(),
@@ -122,19 +187,13 @@ fn context(
         recoveries: record.recoveries().map_or(0, |recoveries| recoveries.count),
         tags: record.tags().to_vec(),
         stopping: engine.stopping.clone(),
-        cancelled: cancelled.clone(),
+        cancel: cancel.clone(),
     })
 }
 
-fn log(
-    claimed: &Claimed,
-    record: Option<&Record>,
-    class: Option<&str>,
-    ending: &Ending,
-    took: Duration,
-) {
-    let jid = record.map_or("", |record| short(record.jid().as_str()));
-    let class = class.map_or("", short);
+fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
+    let jid = short(known.jid());
+    let class = known.class().map_or("", short);
     let queue = &*claimed.queue;
     let elapsed_ms = took.as_secs_f64() * 1e3;
     match ending {
@@ -161,6 +220,15 @@ fn log(
                 one_line(failure)
             );
         }
+        Ending::Cancelled => {
+            tracing::info!(
+                jid,
+                class,
+                queue,
+                elapsed_ms,
+                "discarded: it was cancelled by a user"
+            );
+        }
         Ending::HandedBack | Ending::Lost => {}
     }
 }
@@ -171,7 +239,8 @@ pub(super) struct Running {
     pub(super) claim: ClaimId,
     pub(super) claimed: Claimed,
     pub(super) since: Timestamp,
-    pub(super) cancelled: CancellationToken,
+    pub(super) start: Instant,
+    pub(super) cancel: Cancel,
     pub(super) task: tokio::task::AbortHandle,
 }
 
@@ -183,17 +252,18 @@ impl Drop for Running {
 
 /// Starts a job on a task of its own.
 pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
-    let cancelled = CancellationToken::new();
+    let cancel = Cancel::default();
     let work = {
-        let (engine, claim, claimed, cancelled) = (
+        let (engine, claim, claimed, cancel) = (
             engine.clone(),
             claim.clone(),
             claimed.clone(),
-            cancelled.clone(),
+            cancel.clone(),
         );
         async move {
-            let executed = execute(&engine, claim, &claimed, cancelled).await;
-            engine.endings.push(executed);
+            if let Some(executed) = execute(&engine, claim, &claimed, &cancel).await {
+                engine.endings.push(executed);
+            }
         }
     };
     let task = engine.tasks.spawn(work).abort_handle();
@@ -201,7 +271,8 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
         claim,
         claimed,
         since: engine.clock.now(),
-        cancelled,
+        start: Instant::now(),
+        cancel,
         task,
     }
 }

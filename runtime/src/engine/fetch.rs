@@ -101,11 +101,7 @@ impl Fetch {
         }
         self.fill_slots();
         let ended = self.engine.endings.gather(self.engine.slots.len()).await;
-        let limit = if self.hungry {
-            self.room(ended.len())
-        } else {
-            0
-        };
+        let limit = if self.hungry { self.room(&ended) } else { 0 };
         self.collect(ended);
         if self.pending.is_empty() && limit == 0 {
             self.rest(stop).await;
@@ -115,26 +111,30 @@ impl Fetch {
     }
 
     fn fill_slots(&mut self) {
-        while self.busy() < self.engine.config.concurrency
+        while self.busy(&[]) < self.engine.config.concurrency
             && let Some((claim, claimed)) = self.ahead.pop_front()
         {
             let running = execute::start(&self.engine, claim.clone(), claimed);
-            self.engine.slots.insert(claim, running);
+            if self.engine.slots.insert(claim, running) {
+                self.engine.given_up.notify_one();
+            }
         }
     }
 
-    /// The slots in use: by jobs that run, and by those whose end could not be committed.
-    fn busy(&self) -> usize {
-        self.engine.slots.len() + self.failed.len()
+    /// The slots in use once these are removed: by jobs that run, by those that were given up and have not ended, and by those whose end could not be
+    /// committed. There are as many spare slots as others.
+    fn busy(&self, ended: &[Executed]) -> usize {
+        let spares = self.engine.config.concurrency;
+        self.engine.slots.occupied(spares, ended) + self.failed.len()
     }
 
     /// How many to claim, where so many more have ended.
-    fn room(&mut self, ended: usize) -> usize {
+    fn room(&mut self, ended: &[Executed]) -> usize {
         if self.engine.handle.is_quiet() {
             return 0;
         }
         let slots = self.engine.config.concurrency;
-        let busy = self.busy().saturating_sub(ended) + self.ahead.len();
+        let busy = self.busy(ended) + self.ahead.len();
         (slots + self.pace.ahead(slots))
             .saturating_sub(busy)
             .min(MAX_CLAIM)
@@ -212,6 +212,9 @@ impl Fetch {
     fn settle(&mut self, pending: Pending, result: TxResult) {
         match result {
             TxResult::Applied => {}
+            TxResult::Refused { by } if by > 0 => {
+                tracing::info!(claim = ?pending.claim, "discarded: it was cancelled by a user, so it goes back to no place");
+            }
             TxResult::Refused { .. } => {
                 tracing::warn!(claim = ?pending.claim, "a late result was refused: this process was taken for dead, the job was given to another");
             }
@@ -251,6 +254,7 @@ impl Fetch {
         let owner = self.engine.session.owner().await;
         let kept = |claim: &ClaimId| claim.owner == owner;
         self.engine.slots.retain(kept);
+        self.engine.given_up.notify_one();
         self.ahead.retain(|(claim, _)| kept(claim));
         self.owner = Some(owner.clone());
         self.hungry = true;
@@ -258,7 +262,7 @@ impl Fetch {
 
     /// Waits for something to do.
     async fn rest(&mut self, stop: &Stop) {
-        let hungry = self.room(0) > 0;
+        let hungry = self.room(&[]) > 0;
         if self.engine.slots.len() == 0 {
             self.pace.idle();
         }
@@ -289,7 +293,8 @@ impl Fetch {
     }
 
     async fn drain(&mut self) {
-        while self.busy() > 0 || !self.pending.is_empty() {
+        // Those that were given up are settled, so nobody waits for them.
+        while self.engine.slots.len() + self.failed.len() > 0 || !self.pending.is_empty() {
             let ended = self.engine.endings.gather(self.engine.slots.len()).await;
             self.collect(ended);
             if !self.pending.is_empty() {
@@ -311,12 +316,16 @@ impl Fetch {
 
     /// Gives up what still runs, and hands it back once nothing of it runs any more.
     async fn interrupt(&mut self) {
-        if self.busy() == 0 && self.pending.is_empty() {
+        if self.engine.slots.len() + self.failed.len() == 0 && self.pending.is_empty() {
             return;
         }
         self.engine.slots.abort();
         self.engine.tasks.close();
-        let _ = timeout(ABORT_GRACE, self.engine.tasks.wait()).await;
+        let over = async {
+            self.engine.tasks.wait().await;
+            self.engine.slots.idle().await;
+        };
+        let _ = timeout(ABORT_GRACE, over).await;
         self.engine.points.reach(Point::Stopping);
         // Some may have ended while they were being stopped.
         let ended = self.engine.endings.gather(0).await;

@@ -1,6 +1,7 @@
 //! From how an execution ended to the transaction that settles it.
 //!
-//! Every transaction holds the claim or does nothing: that is the fence. What places the payload comes first, the release
+//! Every transaction holds the claim or does nothing: that is the fence. One that puts a job back has a second guard, against jobs that
+//! were cancelled meanwhile. What places the payload comes first, the release
 //! after it, counters last.
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use super::death::Dying;
 use super::failed::{self, Failed, Then};
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
 use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
-use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx};
+use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx, keys};
 
 /// What is known of an execution when it ends.
 #[derive(Debug)]
@@ -45,12 +46,20 @@ pub(super) enum Fate {
 pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -> Settlement {
     let now = engine.clock.now();
     let fate = fate(engine, &finished, ending, now);
-    let Finished { claim, record, .. } = finished;
+    let Finished {
+        claim,
+        claimed,
+        record,
+        ..
+    } = finished;
     let mut tx = Tx::when(Guard::Holds(claim.clone()), Vec::with_capacity(4));
     let mut death = None;
     match fate {
         Fate::Done => {}
-        Fate::Moved(payload, place) => tx.then.push(Effect::Put(payload, place)),
+        Fate::Moved(payload, place) => {
+            tx.then.push(Effect::Put(payload, place));
+            refuse_cancelled(&mut tx, &claim, claimed, record);
+        }
         Fate::Died(dying) => {
             if dying.buried {
                 let payload = dying.payload.clone();
@@ -62,11 +71,34 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
         }
     }
     tx.then.push(Effect::Release(claim));
+    if let (Ending::Cancelled, Some(record)) = (ending, record) {
+        let jid = record.jid().as_str();
+        tx.then.push(Effect::Unset(keys::cancelled(jid)));
+        tx.then.push(Effect::Unset(keys::iteration(jid)));
+    }
     for layer in &engine.layers {
         layer.finish(record, ending, &mut tx);
     }
     tx.put_in_order();
     Settlement { tx, death }
+}
+
+/// A job that was cancelled since it was claimed goes back to no place: its claim ends, and that is all. So an order to cancel holds
+/// whatever becomes of the execution that it was meant for: a failure at the same moment, a stop, the death of its process.
+fn refuse_cancelled(tx: &mut Tx, claim: &ClaimId, claimed: &Claimed, record: Option<&Record>) {
+    let read;
+    let record = match record {
+        Some(record) => Some(record),
+        None => {
+            read = Record::parse(claimed.payload.clone()).ok();
+            read.as_ref()
+        }
+    };
+    let Some(jid) = record.map(|record| record.jid().as_str()) else {
+        return;
+    };
+    tx.when.push(Guard::Absent(keys::cancelled(jid)));
+    tx.otherwise.push(Effect::Release(claim.clone()));
 }
 
 fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestamp) -> Fate {
@@ -112,6 +144,10 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
             failed("sancho::Outcome::Discard", reason, Then::Discard)
         }
         Ending::Failed(failure) => failed::fate(engine, finished, Failed::from(failure), now),
+        Ending::Cancelled => {
+            let message = "the job was cancelled by a user";
+            failed("sancho::Cancelled", message, Then::Discard)
+        }
         Ending::Unreadable(Failure { class, message, .. }) => {
             Fate::Died(Dying::new(claimed.payload.clone(), true, class, message))
         }

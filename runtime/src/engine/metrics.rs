@@ -45,7 +45,7 @@ impl Metrics {
         };
         let failed = match ending {
             Ending::Failed(_) | Ending::Returned(Outcome::Retry(_) | Outcome::Dead(_)) => true,
-            Ending::Returned(_) => false,
+            Ending::Returned(_) | Ending::Cancelled => false,
             Ending::Unreadable(_) | Ending::HandedBack | Ending::Lost => return,
         };
         let mut counts = self.lock();

@@ -3,26 +3,35 @@
 //! | duty | what it does |
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
-//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that are given up ([`death`]) |
+//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that failed ([`errors`]) or are given up ([`death`]) |
+//! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
+//! | [`hooks`] | calls the user's code at events of the server's life |
 //! | [`shutdown`] | says when to stop, and how long that may take |
+//!
+//! [`alone`] runs single jobs by the same ways, without the loops: for tests.
 //!
 //! Every duty is a loop of one shape: made with what it needs, `run` until it is told to stop, and one `step`.
 
+pub(crate) mod alone;
 mod builder;
+mod cancel;
 mod clock;
 mod config;
 mod dead_set;
 mod death;
 mod endings;
+mod errors;
 mod execute;
 mod failed;
 mod fetch;
 mod finish;
 mod heartbeat;
+mod hooks;
 mod insist;
+mod limits;
 mod metrics;
 mod middleware;
 mod orders;
@@ -44,13 +53,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::ServerBuilder;
+pub(crate) use cancel::order;
 pub(crate) use dead_set::DeadSet;
 pub use death::{Death, DeathHandler};
 pub(crate) use death::{DeathHandlers, Dying};
-pub use middleware::{Execution, Middleware, Next};
+pub use errors::{ErrorHandler, ExecutionError};
+pub use hooks::{Event, HookResult};
+pub use middleware::{Execution, Middleware, MiddlewareChain, Next};
 pub use orders::Handle;
 pub use points::Point;
-pub(crate) use presence::cleanup;
+pub(crate) use presence::{LABEL, cleanup};
 pub use server::Server;
 
 use crate::job::{Registry, States};
@@ -59,9 +71,10 @@ use crate::store::{Interest, Store};
 use clock::Clock;
 use config::EngineConfig;
 use endings::Endings;
+use errors::ErrorHandlers;
+use hooks::Hooks;
 use insist::Away;
 use metrics::Metrics;
-use middleware::Chain;
 use points::Points;
 use session::Session;
 use slots::Slots;
@@ -76,8 +89,10 @@ struct Engine {
     clock: Clock,
     registry: Registry,
     states: Arc<States>,
-    middleware: Chain,
+    middleware: MiddlewareChain,
+    error_handlers: ErrorHandlers,
     death_handlers: DeathHandlers,
+    hooks: Hooks,
     layers: Vec<Box<dyn Layer>>,
     endings: Endings,
     points: Points,
@@ -88,6 +103,8 @@ struct Engine {
     tasks: TaskTracker,
     /// Notified when the owner was evicted outside of a turn.
     evicted: Notify,
+    /// Notified when there is an execution that [`limits`] has to see to.
+    given_up: Notify,
     /// Cancelled when the process begins to stop; what jobs see as `stopping()`.
     stopping: CancellationToken,
 }

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use description::LABEL;
+
 use super::insist::CommitLane;
 use super::{Engine, metrics};
 use crate::job::payload::{Record, Wire};
@@ -47,6 +49,7 @@ pub(super) struct Presence {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Told {
     busy: usize,
+    stuck: usize,
     quiet: bool,
 }
 
@@ -108,6 +111,7 @@ impl Presence {
             .is_none_or(|(at, last)| told != last || told.busy > 0 || at.elapsed() > BEAT * 3 / 2);
         if is_news {
             self.beat().await;
+            self.engine.hooks.beat();
         }
         if self
             .cleaned_up
@@ -119,17 +123,17 @@ impl Presence {
     }
 
     fn told(&self) -> Told {
+        let (busy, stuck) = self.engine.slots.counts();
         Told {
-            busy: self.engine.slots.len(),
+            busy,
+            stuck,
             quiet: self.engine.handle.is_quiet(),
         }
     }
 
     async fn beat(&mut self) {
         let (told, now) = (self.told(), self.engine.clock.now());
-        let hash = self
-            .description
-            .fields(told.busy, told.quiet, self.round_trip, now);
+        let hash = self.description.fields(told, self.round_trip, now);
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {
@@ -296,6 +300,7 @@ pub(super) async fn answer_dumps(engine: Arc<Engine>, left: CancellationToken) {
                 jid,
                 queue,
                 seconds,
+                stuck = running.stuck,
                 "running {} for {seconds:.3} s",
                 one_line(class)
             );

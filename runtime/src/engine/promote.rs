@@ -129,7 +129,12 @@ impl Promote {
 
 /// Moves one entry; another process that was faster makes it do nothing. An entry that is no object goes to the dead set as
 /// it is, so that it does not stand at the head of the page for ever.
-fn promotion(config: &EngineConfig, set: TimedSet, payload: &Bytes, now: Timestamp) -> Tx {
+pub(super) fn promotion(
+    config: &EngineConfig,
+    set: TimedSet,
+    payload: &Bytes,
+    now: Timestamp,
+) -> Tx {
     let edits = [
         Edit::Set("enqueued_at", config.wire.time(now).into()),
         Edit::Remove("at"),

@@ -168,10 +168,19 @@ impl Recover {
             .lane
             .commit(self.engine.store.as_ref(), &self.engine.away, txs)
             .await;
-        for result in &results {
-            if let TxResult::Failed { error } = result {
-                let error = one_line(error);
-                tracing::error!(%error, "the store could not take a recovered job back, it is tried again: {error}");
+        for (claim, result) in claims.iter().zip(&results) {
+            match result {
+                TxResult::Failed { error } => {
+                    let error = one_line(error);
+                    tracing::error!(%error, "the store could not take a recovered job back, it is tried again: {error}");
+                }
+                TxResult::Refused { by } if *by > 0 => {
+                    tracing::info!(
+                        ?claim,
+                        "discarded: it was cancelled by a user before its process died"
+                    );
+                }
+                TxResult::Applied | TxResult::Refused { .. } => {}
             }
         }
         self.engine.session.disown(&claims).await;

@@ -1,10 +1,10 @@
 //! The server: the duties put together, started and stopped.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, pending, ready};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -15,11 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
+use super::cancel::Cancelling;
 use super::clock::Clock;
 use super::endings::Endings;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
+use super::hooks::{self, Event};
 use super::insist::Away;
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::orders::Handle;
 use super::points::Point;
@@ -84,6 +87,14 @@ impl Server {
         panic::remember_places();
         let client = self.client().await?;
         let engine = Arc::new(self.engine(&client));
+        let mut shutdown = pin!(shutdown);
+        let limit = engine.config.hook_timeout;
+        let stopped_early = tokio::select! {
+            biased;
+            () = engine.hooks.fire(Event::Startup, limit, pending()) => false,
+            () = &mut shutdown => true,
+            () = engine.handle.stopped() => true,
+        };
         let renewed = engine.session.start().await.map_err(|error| {
             Error::store(format!("{error}; check that it is running, or name another with --store, SANCHO_STORE or REDIS_URL"), error)
         })?;
@@ -94,7 +105,8 @@ impl Server {
         );
         let mut duties = Duties::start(&engine);
         let in_order = tokio::select! {
-            () = shutdown => true,
+            () = ready(()), if stopped_early => true,
+            () = &mut shutdown, if !stopped_early => true,
             () = engine.handle.stopped() => true,
             () = duties.one_ended() => false,
         };
@@ -112,7 +124,7 @@ impl Server {
     /// # Errors
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
-        self.run_until(std::future::pending()).await
+        self.run_until(pending()).await
     }
 
     /// By how long after a stop began [`Server::run_until`] has returned.
@@ -136,12 +148,14 @@ impl Server {
         Ok(client)
     }
 
-    fn engine(self, client: &Client) -> Engine {
+    pub(super) fn engine(self, client: &Client) -> Engine {
         let Chosen {
             config,
             registry,
             middleware,
+            error_handlers,
             death_handlers,
+            hooks,
             clock,
             points,
             states,
@@ -157,7 +171,9 @@ impl Server {
             registry,
             states,
             middleware,
+            error_handlers,
             death_handlers,
+            hooks,
             layers: layers::standard(),
             endings: Endings::default(),
             points,
@@ -166,6 +182,7 @@ impl Server {
             handle: self.handle,
             tasks: TaskTracker::new(),
             evicted: Notify::new(),
+            given_up: Notify::new(),
             stopping: CancellationToken::new(),
         }
     }
@@ -185,6 +202,8 @@ struct Duties {
     left: CancellationToken,
     fetch: Task,
     others: Vec<Task>,
+    /// The hooks of quiet and shutdown, where there are any. They end before the others.
+    ends: Option<Task>,
 }
 
 impl Duties {
@@ -202,19 +221,29 @@ impl Duties {
             promote.run(quieted).await;
             begun.cancelled().await;
         };
-        let others = vec![
+        let mut others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
             Task::spawn(promoting),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
+            Task::spawn(Cancelling::new(engine.clone()).run(left.clone())),
+            Task::spawn(Limits::new(engine.clone()).run(left.clone())),
             Task::spawn(presence::answer_dumps(engine.clone(), left.clone())),
         ];
+        let awaited = engine.hooks.awaited();
+        if awaited.beats {
+            others.push(Task::spawn(hooks::see_beats(engine.clone(), left.clone())));
+        }
+        let ends = awaited
+            .end
+            .then(|| Task::spawn(hooks::see_the_end(engine.clone(), stop.clone())));
         let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
         Self {
             stop,
             left,
             fetch,
             others,
+            ends,
         }
     }
 
@@ -243,6 +272,9 @@ impl Duties {
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
             self.fetch.ended().await;
+            if let Some(ends) = &mut self.ends {
+                ends.ended().await;
+            }
             engine.points.reach(Point::Stopping);
             self.left.cancel();
             for task in &mut self.others {
@@ -257,6 +289,7 @@ impl Duties {
                 "stopped before everything was handed back: what is left is recovered when the lease has run out"
             ),
         }
+        hooks::exit(engine, gone_by).await;
     }
 }
 
@@ -280,7 +313,7 @@ impl Task {
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ended {
-            let result = ready!(Pin::new(&mut self.handle).poll(cx));
+            let result = task::ready!(Pin::new(&mut self.handle).poll(cx));
             self.ended = true;
             if let Err(error) = result {
                 tracing::error!(%error, "a duty of the server broke down: {error}");

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::insist::{Away, CommitLane};
 use crate::store::{
@@ -21,6 +21,8 @@ pub(super) struct Session {
     away: Arc<Away>,
     lease: Duration,
     state: Mutex<State>,
+    /// The owner that this process is now, for those who do not want to wait for the store.
+    owner: watch::Sender<Owner>,
 }
 
 #[derive(Debug)]
@@ -71,11 +73,13 @@ const UNKNOWN_PAGE: usize = 1_000;
 
 impl Session {
     pub(super) fn new(store: Arc<dyn Store>, away: Arc<Away>, lease: Duration) -> Self {
+        let state = State::new();
         Self {
             store,
             away,
             lease,
-            state: Mutex::new(State::new()),
+            owner: watch::Sender::new(state.owner.clone()),
+            state: Mutex::new(state),
         }
     }
 
@@ -152,6 +156,11 @@ impl Session {
         self.state.lock().await.owner.clone()
     }
 
+    /// Tells of the owner that this process is, and of each that it becomes.
+    pub(super) fn owners(&self) -> watch::Receiver<Owner> {
+        self.owner.subscribe()
+    }
+
     /// Renews the lease, and looks for claims that nobody knows: those whose answer was lost for good, or that a store which
     /// went back in time has brought back.
     pub(super) async fn beat(&self) -> Beat {
@@ -212,6 +221,7 @@ impl Session {
     async fn begin_anew(&self, state: &mut State) -> Renewed {
         let lost = state.known.len();
         *state = State::new();
+        self.owner.send_replace(state.owner.clone());
         let renewed = self.renew(state, self.lease).await;
         tracing::warn!(owner = %state.owner, lost, "this process was taken for dead: {lost} claims were lost, going on as a new owner");
         renewed

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::AbortHandle;
 
-use super::{Failure, Outcome, panic};
+use super::{Call, Failure, Outcome, current, panic};
 
 /// How many blocking jobs run in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -14,16 +14,20 @@ pub(crate) fn running() -> usize {
     RUNNING.load(Ordering::Acquire)
 }
 
-/// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can.
+/// Runs a job's function on the blocking pool. Dropping the future does not stop the function: nothing can. The call's context knows
+/// whether it still runs.
 ///
 /// # Errors
 /// The function's failure; its panic.
 pub async fn blocking(
-    job: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
+    call: Call,
+    job: impl FnOnce(Call) -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
-    let counted = Counted::new();
+    let running = (Counted::new(), call.context().cancel().begin());
+    let (current, span) = (current::snapshot(), tracing::Span::current());
     let work = tokio::task::spawn_blocking(move || {
-        let _counted = counted;
+        let _running = running;
+        let job = || span.in_scope(|| current.sync_scope(|| job(call)));
         // Caught on this thread, which knows where it panicked.
         panic::caught(job).and_then(|result| result)
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::JobId;
+use super::cancel::{Cancel, CancelReason};
 
 /// What a job that takes `#[context] cx: &Context` can ask about its execution.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ struct Inner {
     recoveries: u32,
     tags: Vec<String>,
     stopping: CancellationToken,
-    cancelled: CancellationToken,
+    cancel: Cancel,
 }
 
 /// The parts of a context.
@@ -30,7 +31,7 @@ pub(crate) struct ContextParts {
     pub(crate) recoveries: u32,
     pub(crate) tags: Vec<String>,
     pub(crate) stopping: CancellationToken,
-    pub(crate) cancelled: CancellationToken,
+    pub(crate) cancel: Cancel,
 }
 
 impl Context {
@@ -42,7 +43,7 @@ impl Context {
             recoveries,
             tags,
             stopping,
-            cancelled,
+            cancel,
         } = parts;
         Self(Arc::new(Inner {
             jid,
@@ -51,7 +52,7 @@ impl Context {
             recoveries,
             tags,
             stopping,
-            cancelled,
+            cancel,
         }))
     }
 
@@ -64,7 +65,7 @@ impl Context {
             recoveries: 0,
             tags,
             stopping: CancellationToken::new(),
-            cancelled: CancellationToken::new(),
+            cancel: Cancel::default(),
         })
     }
 
@@ -113,10 +114,39 @@ impl Context {
         self.0.stopping.cancelled().await;
     }
 
-    /// Whether this execution has been given up: its claim was lost, or it ran out of time. What it still does is in vain.
+    /// Whether this execution has been given up: it was cancelled, it ran out of time, or its claim was lost. What it still
+    /// does is in vain.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.is_cancelled()
+        self.0.cancel.reason().is_some()
+    }
+
+    /// Why this execution has been given up; `None` as long as it has not.
+    ///
+    /// One that was cancelled by a [`User`](CancelReason::User) has a second to see it and to return; then its future is
+    /// dropped. With any other reason that happens at once: an async job sees it in what is dropped with its future, a job that is not
+    /// async, which nothing can stop, while it runs on.
+    ///
+    /// ```
+    /// use sancho::{CancelReason, Context, job};
+    ///
+    /// #[job(timeout = "10m")]
+    /// fn resize(photo: u64, #[context] cx: &Context) {
+    ///     for size in [64, 256, 1_024] {
+    ///         if let Some(reason) = cx.cancel_reason() {
+    ///             println!("photo {photo} is given up: {reason:?}");
+    ///             return;
+    ///         }
+    ///         // ...
+    ///         # let _ = size;
+    ///     }
+    /// }
+    ///
+    /// resize(1, &sancho::testing::context());
+    /// ```
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<CancelReason> {
+        self.0.cancel.reason()
     }
 
     /// Completes when this execution is given up.
@@ -124,6 +154,10 @@ impl Context {
     /// # Cancel safety
     /// It can be dropped and asked again.
     pub async fn cancelled(&self) {
-        self.0.cancelled.cancelled().await;
+        self.0.cancel.given_up().await;
+    }
+
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.0.cancel
     }
 }

@@ -169,6 +169,11 @@ pub trait Job: 'static {
     type Typed;
 }
 
+/// A job whose arguments are the tuple `A`, which is the only one. `#[job]` implements it; as a parameter of the trait, `A` may be
+/// a private type.
+#[diagnostic::on_unimplemented(message = "the arguments of the job `{Self}` are not `{A}`")]
+pub trait Takes<A>: Job {}
+
 /// The types of a job's arguments and result; implemented by a private type, since they may be private.
 #[doc(hidden)]
 pub trait Spec: 'static {
@@ -207,6 +212,19 @@ impl Call {
             active_job: true,
             ..self
         }
+    }
+
+    /// The same call with other arguments, given as the job takes them.
+    pub(crate) fn with_args(self, args: Bytes) -> Self {
+        Self {
+            args,
+            active_job: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn args_json(&self) -> &Bytes {
+        &self.args
     }
 
     /// The decoded arguments.

@@ -12,6 +12,8 @@ pub enum Ending {
     Failed(Failure),
     /// Its bytes are no JSON object. Nothing ran, and it counts as nothing, as in Sidekiq.
     Unreadable(Failure),
+    /// Somebody cancelled it.
+    Cancelled,
     /// The process stopped before it was done, or before it began.
     HandedBack,
     /// The process that held it died.
@@ -30,12 +32,20 @@ impl Ending {
         }
     }
 
+    /// What went wrong, where something did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Unreadable(failure) => Some(failure),
+            Self::Returned(_) | Self::Cancelled | Self::HandedBack | Self::Lost => None,
+        }
+    }
+
     /// Whether something ran to an end, so that it counts as processed.
     #[must_use]
     pub fn is_processed(&self) -> bool {
         match self {
             Self::Returned(outcome) => !matches!(outcome, Outcome::Interrupted),
-            Self::Failed(_) => true,
+            Self::Failed(_) | Self::Cancelled => true,
             Self::Unreadable(_) | Self::HandedBack | Self::Lost => false,
         }
     }

@@ -4,6 +4,7 @@ mod class;
 mod message;
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -52,6 +53,17 @@ impl fmt::Display for Failure {
     }
 }
 
+/// An error of middleware, with `?`: written as a job's own would be.
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let message = Message::of(&error);
+        Self {
+            kind: FailureKind::Other,
+            ..Self::from_error(error, Some(message))
+        }
+    }
+}
+
 impl Failure {
     /// The error that a job returned, with what it says where that is known to be more than its text.
     pub(crate) fn from_error<E: JobError>(error: E, message: Option<Message>) -> Self {
@@ -72,6 +84,21 @@ impl Failure {
             message: text,
             backtrace: chain,
             error: Some(Box::new(error)),
+        }
+    }
+
+    /// A failure of middleware's making, with the `error_class` and the message that are written into the payload.
+    pub fn other(class: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::plain(FailureKind::Other, &class.into(), message.into())
+    }
+
+    /// An error of a `tower` layer, whose type is not known any more.
+    #[cfg(feature = "tower")]
+    pub(crate) fn of_layer(error: Box<dyn Error + Send + Sync>) -> Self {
+        let message = Message::of(&*error);
+        Self {
+            kind: FailureKind::Other,
+            ..Self::from_error(error, Some(message))
         }
     }
 

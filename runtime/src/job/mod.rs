@@ -4,7 +4,10 @@ pub(crate) mod active_job;
 pub(crate) mod args;
 pub mod backoff;
 pub(crate) mod blocking;
+mod cancel;
+pub(crate) mod chain;
 mod context;
+pub mod current;
 mod definition;
 mod ending;
 mod failure;
@@ -17,13 +20,16 @@ mod queue;
 mod registry;
 mod state;
 mod time;
+mod trace;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
+pub(crate) use cancel::Cancel;
+pub use cancel::CancelReason;
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};
@@ -38,3 +44,4 @@ pub(crate) use registry::Resolved;
 pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
 pub use time::Timestamp;
+pub use trace::TraceContext;

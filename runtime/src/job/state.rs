@@ -22,6 +22,13 @@ impl States {
         value.downcast_ref::<Arc<T>>().map(Arc::as_ref)
     }
 
+    /// Takes over the values of `other` of types that this has none of.
+    pub(crate) fn fill_from(&mut self, other: &Self) {
+        for (id, value) in &other.0 {
+            self.0.entry(*id).or_insert_with(|| value.clone());
+        }
+    }
+
     /// Whether there is a value of the type with this id.
     #[must_use]
     pub fn contains(&self, id: TypeId) -> bool {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-use super::Key;
+use super::{Key, Owner};
 
 /// Set for a minute by the process that looks for others that are gone.
 pub const PROCESS_CLEANUP: &str = "process_cleanup";
@@ -38,6 +38,18 @@ pub fn signals(identity: &str) -> Key {
 #[must_use]
 pub fn iteration(jid: &str) -> Key {
     format!("it-{jid}").into()
+}
+
+/// The list of what an owner was told of its claims.
+#[must_use]
+pub fn orders(owner: &Owner) -> Key {
+    format!("sancho:orders:{owner}").into()
+}
+
+/// Kept for a while once a running job was cancelled: it goes back to no place.
+#[must_use]
+pub fn cancelled(jid: &str) -> Key {
+    format!("sancho:cancelled:{jid}").into()
 }
 
 /// The hash of executions in the minute of `at`, as Sidekiq 8 has it. The hour has no leading zero.
@@ -102,6 +114,8 @@ mod tests {
             (workers("vm:1:a"), "vm:1:a:workers"),
             (signals("vm:1:a"), "vm:1:a-signals"),
             (iteration("d3ab"), "it-d3ab"),
+            (orders(&Owner::from_text("0af")), "sancho:orders:0af"),
+            (cancelled("d3ab"), "sancho:cancelled:d3ab"),
             (minute(at), "j|261103|9:05"),
             (ten_minutes(at), "j|261103|9:0"),
             (minute_of_7(at), "j|20261103|9:5"),

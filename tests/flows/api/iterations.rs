@@ -35,18 +35,18 @@ async fn the_state_of_an_iteration_is_read(flow: Flow) {
 async fn a_job_is_cancelled_once(flow: Flow) {
     let api = flow.api();
     apply(&flow, vec![hash(keys::iteration("a"), &[("ex", "3")])]).await;
-    let first = api.cancel("a").await.unwrap();
+    let first = api.cancel_iteration("a").await.unwrap();
     assert_eq!(first, ms(flow.now().as_millis() / 1_000 * 1_000));
     flow.pass(Duration::from_secs(9));
     assert_eq!(
-        api.cancel("a").await.unwrap(),
+        api.cancel_iteration("a").await.unwrap(),
         first,
         "the first time counts"
     );
     let state = api.iteration("a").await.unwrap().unwrap();
     assert_eq!((state.executions, state.cancelled), (3, Some(first)));
     // One that has not started yet can be told too.
-    api.cancel("b").await.unwrap();
+    api.cancel_iteration("b").await.unwrap();
     assert!(
         api.iteration("b")
             .await
@@ -55,7 +55,7 @@ async fn a_job_is_cancelled_once(flow: Flow) {
             .cancelled
             .is_some()
     );
-    invalid(api.cancel("").await);
+    invalid(api.cancel_iteration("").await);
 }
 
 flows! {

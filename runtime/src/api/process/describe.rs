@@ -103,6 +103,7 @@ impl Process {
                 .and_then(self::number::<f64>)
                 .map(Timestamp::from_score),
             busy: number("busy").unwrap_or_default(),
+            stuck: number("stuck").unwrap_or_default(),
             rss_kb: number("rss").unwrap_or_default(),
             rtt_us: number("rtt_us").unwrap_or_default(),
             quiet: field("quiet").is_some_and(|quiet| &quiet[..] == b"true"),

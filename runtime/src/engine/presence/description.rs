@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::Told;
 use crate::engine::config::EngineConfig;
 use crate::engine::slots::Work;
 use crate::job::payload::{Wire, ruby_float};
@@ -17,7 +18,7 @@ use crate::store::Fields;
 const MOST_SHOWN: (usize, usize) = (1_000, 4 << 20);
 
 /// The label that tells our processes from Ruby's.
-const LABEL: &str = "sancho";
+pub(crate) const LABEL: &str = "sancho";
 
 /// What does not change while a process runs.
 #[derive(Debug)]
@@ -40,22 +41,23 @@ impl Description {
         }
     }
 
-    /// The fields of the hash, in Sidekiq's order.
+    /// The fields of the hash, in Sidekiq's order; ours last.
     pub(super) fn fields(
         &self,
-        busy: usize,
-        quiet: bool,
+        told: Told,
         round_trip: Duration,
         now: Timestamp,
     ) -> Vec<(Box<str>, Bytes)> {
         let fields = [
             ("info", self.info.clone()),
             ("concurrency", self.concurrency.to_string()),
-            ("busy", busy.to_string()),
+            ("busy", told.busy.to_string()),
             ("beat", ruby_float(now.as_score())),
             ("rtt_us", round_trip.as_micros().to_string()),
-            ("quiet", quiet.to_string()),
+            ("quiet", told.quiet.to_string()),
             ("rss", resident_kb().to_string()),
+            // Ours alone: Ruby passes over it.
+            ("stuck", told.stuck.to_string()),
         ];
         fields
             .into_iter()
@@ -127,6 +129,9 @@ pub(super) fn work(running: &[Work]) -> Vec<(Box<str>, Bytes)> {
         queue: &'a str,
         payload: &'a str,
         run_at: i64,
+        /// Ours alone: Ruby passes over it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        stuck: bool,
     }
     let (most, mut bytes) = MOST_SHOWN;
     let mut fields = Vec::new();
@@ -142,6 +147,7 @@ pub(super) fn work(running: &[Work]) -> Vec<(Box<str>, Bytes)> {
             queue: &work.claimed.queue,
             payload,
             run_at: work.since.as_millis().div_euclid(1_000),
+            stuck: work.stuck,
         };
         let json = serde_json::to_vec(&shown).expect("two texts and a number are always JSON");
         let name = base36(work.claim.token.as_number());
@@ -280,6 +286,7 @@ mod tests {
                 payload: payload.into(),
             },
             since: Timestamp::from_micros(1),
+            stuck: false,
         };
         let large = vec![b'x'; MOST_SHOWN.1 + 1];
         let shown = work(&[running(0, large), running(1, b"small".to_vec())]);

@@ -19,6 +19,12 @@ pub struct Message {
     pub(super) chain: Vec<String>,
 }
 
+impl Message {
+    pub(super) fn of(error: &(impl Error + ?Sized)) -> Self {
+        with_sources(error, error.source())
+    }
+}
+
 /// What a job's function returned.
 #[derive(Debug)]
 pub struct Returned<'a, T>(pub &'a T);
@@ -56,7 +62,10 @@ fn boxed<Success: 'static, T: Any>(output: &T) -> Option<&Boxed> {
     result.as_ref().err()
 }
 
-fn with_sources(error: &impl Display, source: Option<&(dyn Error + 'static)>) -> Message {
+fn with_sources(
+    error: &(impl Display + ?Sized),
+    source: Option<&(dyn Error + 'static)>,
+) -> Message {
     let mut text = error.to_string();
     let mut chain = vec![text.clone()];
     let sources = std::iter::successors(source, |error| (*error).source());

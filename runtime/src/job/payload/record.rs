@@ -110,6 +110,16 @@ impl Record {
         Fields::read(&self.payload).unwrap_or_default()
     }
 
+    /// The JSON text of any field; of one that stands there twice, the last.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let text = std::str::from_utf8(&self.payload).ok()?;
+        let mut found = None;
+        let is = |key: &str| (key == name).then_some(());
+        read_object(text, is, |(), json| found = Some(json)).ok()?;
+        found
+    }
+
     /// The exact bytes.
     #[must_use]
     pub fn payload(&self) -> &Bytes {

@@ -152,7 +152,8 @@ impl NewJob {
             .map(|(name, json)| (name.as_str(), json.as_str()))
     }
 
-    fn put_field(&mut self, name: String, json: String) {
+    /// Sets any field, our own too, to a JSON text.
+    pub(crate) fn put_field(&mut self, name: String, json: String) {
         match self.fields.iter_mut().find(|(known, _)| *known == name) {
             Some(field) => field.1 = json,
             None => self.fields.push((name, json)),

@@ -26,10 +26,13 @@ pub(super) fn commit(frame: &Resp3Frame, count: usize) -> Decoded<Commit> {
     let mut results = Vec::with_capacity(count);
     for line in text.lines() {
         match line.split_at_checked(1) {
-            Some(("A", run)) => results.extend(std::iter::repeat_n(
-                TxResult::Applied,
-                run.parse().map_err(|_| odd(frame))?,
-            )),
+            Some(("A", run)) => {
+                let run: usize = run.parse().map_err(|_| odd(frame))?;
+                if run > count - results.len().min(count) {
+                    return Err(odd(frame));
+                }
+                results.extend(std::iter::repeat_n(TxResult::Applied, run));
+            }
             Some(("R", by)) => results.push(TxResult::Refused {
                 by: by.parse().map_err(|_| odd(frame))?,
             }),
@@ -38,6 +41,9 @@ pub(super) fn commit(frame: &Resp3Frame, count: usize) -> Decoded<Commit> {
             }),
             _ => return Err(odd(frame)),
         }
+    }
+    if results.len() != count {
+        return Err(odd(frame));
     }
     Ok(Commit::Done(results))
 }
@@ -229,4 +235,101 @@ fn odd(frame: &Resp3Frame) -> Unexpected {
 /// How long it is until a deadline in microseconds.
 pub(super) fn left(deadline: f64, now: Timestamp) -> Duration {
     Timestamp::from_score(deadline / 1e6).since(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::Source;
+
+    fn blob(text: impl Into<Bytes>) -> Resp3Frame {
+        Resp3Frame::BlobString {
+            data: text.into(),
+            attributes: None,
+        }
+    }
+
+    /// Answers of a store, right and wrong: a server of another kind, a proxy, a script of another version.
+    fn frames() -> impl Strategy<Value = Resp3Frame> {
+        let words = prop::sample::select(vec![
+            "",
+            "STALE",
+            "A1",
+            "A2\nR0",
+            "A18446744073709551615",
+            "Fno memory",
+            "R",
+            "again",
+            "taken",
+            "evicted",
+            "stale",
+            "kept",
+            "new",
+            "1790000000000000",
+            "3:7:default{}",
+            "3:4294967295:x",
+            "::",
+            "1:1:\u{e9}",
+            "-1",
+            "65536",
+        ]);
+        let leaf = prop_oneof![
+            4 => words.prop_map(blob),
+            1 => prop::collection::vec(any::<u8>(), 0..24).prop_map(blob),
+            2 => any::<i64>().prop_map(|data| Resp3Frame::Number { data, attributes: None }),
+            1 => Just(Resp3Frame::Null),
+        ];
+        leaf.prop_recursive(4, 48, 6, |inner| {
+            prop::collection::vec(inner, 0..6).prop_map(|data| Resp3Frame::Array {
+                data,
+                attributes: None,
+            })
+        })
+    }
+
+    proptest! {
+        /// None makes it panic.
+        #[test]
+        fn no_answer_is_more_than_an_error(frame in frames(), count in 0_usize..4) {
+            let request = ClaimRequest {
+                owner: Owner::random(),
+                seq: 7,
+                sources: vec![Source { queue: "default".into(), share: 0 }],
+                limit: 3,
+            };
+            if let Ok(Commit::Done(results)) = commit(&frame, count) {
+                prop_assert_eq!(results.len(), count);
+            }
+            let _ = take_over(frame.clone());
+            let _ = claim(frame.clone(), &request);
+            let _ = turn(frame.clone(), count, &request);
+            let _ = renew(frame.clone());
+            let _ = items(frame.clone());
+            let _ = yes(frame);
+        }
+
+        #[test]
+        fn a_claim_is_read_as_it_was_written(recoveries: u32, queue in "\\PC{0,12}", payload in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut value = format!("{recoveries}:{}:{queue}", queue.len()).into_bytes();
+            value.extend(&payload);
+            let claimed = held("12", &value.into()).map_err(|error| TestCaseError::fail(error.0))?;
+            prop_assert_eq!((claimed.recoveries, &*claimed.queue, &claimed.payload[..]), (recoveries, &*queue, &payload[..]));
+        }
+    }
+
+    #[test]
+    fn an_answer_for_another_batch_is_an_error() {
+        for (text, count) in [
+            ("A2", 1),
+            ("A1", 2),
+            ("", 1),
+            ("A1\nR0", 1),
+            ("A18446744073709551615", 3),
+        ] {
+            assert!(commit(&blob(text), count).is_err(), "{text} for {count}");
+        }
+        assert!(matches!(commit(&blob("A1\nR0"), 2), Ok(Commit::Done(_))));
+    }
 }

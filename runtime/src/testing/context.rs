@@ -1,0 +1,141 @@
+//! A context for a unit test.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::job::{Cancel, CancelReason, Context, ContextParts, JobId};
+
+/// A context for calling a job's function in a unit test: first attempt, queue `default`, a random id, not stopping. What it
+/// derefs to is the context, so `&context()` is a `&Context`.
+///
+/// ```
+/// use sancho::testing::context;
+/// use sancho::{Context, Outcome, job};
+///
+/// #[job]
+/// async fn import(path: String, #[context] cx: &Context) -> Outcome {
+///     if cx.is_stopping() {
+///         return Outcome::Interrupted;
+///     }
+///     assert_eq!((path.as_str(), cx.attempt()), ("users.csv", 3));
+///     Outcome::Done
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let cx = context().attempt(3).queue("imports");
+/// assert_eq!(import("users.csv".into(), &cx).await, Outcome::Done);
+/// cx.stop();
+/// assert_eq!(import("users.csv".into(), &cx).await, Outcome::Interrupted);
+/// # }
+/// ```
+#[must_use]
+pub fn context() -> TestContext {
+    TestContext::new(Parts {
+        jid: JobId::random(),
+        queue: "default".into(),
+        attempt: 1,
+        recoveries: 0,
+        tags: Vec::new(),
+        stopping: CancellationToken::new(),
+        cancel: Cancel::default(),
+    })
+}
+
+/// The context of a unit test: what [`context`] gives. Its signals can be given while the job runs.
+#[derive(Clone, Debug)]
+pub struct TestContext {
+    parts: Parts,
+    context: Context,
+}
+
+#[derive(Clone, Debug)]
+struct Parts {
+    jid: JobId,
+    queue: Arc<str>,
+    attempt: u32,
+    recoveries: u32,
+    tags: Vec<String>,
+    stopping: CancellationToken,
+    cancel: Cancel,
+}
+
+impl TestContext {
+    fn new(parts: Parts) -> Self {
+        let Parts {
+            jid,
+            queue,
+            attempt,
+            recoveries,
+            tags,
+            stopping,
+            cancel,
+        } = parts.clone();
+        let context = Context::new(ContextParts {
+            jid,
+            queue,
+            attempt,
+            recoveries,
+            tags,
+            stopping,
+            cancel,
+        });
+        Self { parts, context }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(&mut self.parts);
+        Self::new(self.parts)
+    }
+
+    /// Has this id.
+    #[must_use]
+    pub fn jid(self, jid: JobId) -> Self {
+        self.with(|parts| parts.jid = jid)
+    }
+
+    /// Was taken from this queue.
+    #[must_use]
+    pub fn queue(self, queue: &str) -> Self {
+        self.with(|parts| parts.queue = queue.into())
+    }
+
+    /// Is this execution of its job, from 1.
+    #[must_use]
+    pub fn attempt(self, attempt: u32) -> Self {
+        self.with(|parts| parts.attempt = attempt)
+    }
+
+    /// Was taken over this often from a process that died.
+    #[must_use]
+    pub fn recoveries(self, recoveries: u32) -> Self {
+        self.with(|parts| parts.recoveries = recoveries)
+    }
+
+    /// Has these tags.
+    #[must_use]
+    pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.with(|parts| parts.tags = tags.into_iter().map(Into::into).collect())
+    }
+
+    /// Tells the job that the process stops: [`Context::stopping`]. Clones and what they lent are told as well.
+    pub fn stop(&self) {
+        self.parts.stopping.cancel();
+    }
+
+    /// Tells the job that it is given up, and why: [`Context::cancelled`]. Clones and what they lent are told as well; the first
+    /// reason counts.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.parts.cancel.give_up(reason);
+    }
+}
+
+impl Deref for TestContext {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}

@@ -1,0 +1,10 @@
+//! The test kit, used as users use it.
+
+#![cfg(test)]
+
+mod assertions;
+mod collecting;
+mod draining;
+mod inline;
+mod isolation;
+mod server;
