@@ -4,9 +4,12 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, ExprArray, ExprLit, Ident, Lit, LitInt, LitStr, Path, Result, Token};
+use syn::{
+    Error, Expr, ExprArray, ExprLit, Ident, Lit, LitInt, LitStr, Path, Result, Token, token,
+};
 
-use crate::duration;
+use crate::rules::{self, Rule};
+use crate::{duration, versions};
 
 /// The options, as far as they could be read.
 #[derive(Default)]
@@ -23,6 +26,12 @@ pub(crate) struct Options {
     pub(crate) tags: Vec<String>,
     /// In seconds.
     pub(crate) timeout: Option<u64>,
+    /// `retry_on` and `discard_on`, in their order.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) retry_in: Option<Path>,
+    pub(crate) retries_exhausted: Option<Path>,
+    pub(crate) version: Option<u32>,
+    pub(crate) from: Option<versions::From>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -44,7 +53,7 @@ pub(crate) enum Backtrace {
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 11] = [
+const OPTIONS: [(&str, Read); 14] = [
     ("queue", |options, value| {
         options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
@@ -85,8 +94,50 @@ const OPTIONS: [(&str, Read); 11] = [
         options.timeout = Some(timeout(value)?);
         Ok(())
     }),
+    ("retry_in", |options, value| {
+        let how =
+            "write the path of a `fn(count: u32, error: &E) -> RetryIn`: `retry_in = wait_for`";
+        options.retry_in = Some(rules::path(value, how)?);
+        Ok(())
+    }),
+    ("retries_exhausted", |options, value| {
+        let how = "write the path of an `async fn(job: &Record, cause: &Cause<E>)`: `retries_exhausted = tell_us`";
+        options.retries_exhausted = Some(rules::path(value, how)?);
+        Ok(())
+    }),
+    ("version", |options, value| {
+        let how = "write the version of the arguments, counted from 1: `version = 2`";
+        options.version = Some(integer_from_one(value, how)?);
+        Ok(())
+    }),
     ("crate", |options, value| {
         options.krate = Some(krate(value)?);
+        Ok(())
+    }),
+];
+
+/// The options with parentheses, each with how it is written. The rules may stand there several times.
+const CALLS: [(&str, &str, Read); 3] = [
+    (
+        "retry_on",
+        "retry_on(MailError::Timeout, wait = \"5s\", attempts = 3)",
+        |options, content| {
+            options.rules.push(rules::retry_on(content)?);
+            Ok(())
+        },
+    ),
+    (
+        "discard_on",
+        "discard_on(MailError::Gone)",
+        |options, content| {
+            options.rules.push(rules::discard_on(content)?);
+            Ok(())
+        },
+    ),
+    ("from", "from(OrderV2, OrderV1)", |options, content| {
+        let span = content.span();
+        let types = versions::from(content)?;
+        options.from = Some(versions::From { span, types });
         Ok(())
     }),
 ];
@@ -117,6 +168,25 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
 fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
     let key = Ident::parse_any(input)
         .map_err(|error| Error::new(error.span(), "write options as `name = value`"))?;
+    if let Some((name, how, read)) = CALLS.iter().find(|(name, ..)| key == name) {
+        if key == "from" && options.from.is_some() {
+            return Err(Error::new(key.span(), format!("`{name}` is given twice")));
+        }
+        if !input.peek(token::Paren) {
+            return Err(Error::new(key.span(), format!("write `{how}`")));
+        }
+        let content;
+        syn::parenthesized!(content in input);
+        let result = if content.is_empty() {
+            let message = format!("`{name}` is empty: write `{how}`");
+            Err(Error::new(key.span(), message))
+        } else {
+            read(options, &content)
+        };
+        // What a mistake left over is no second one.
+        content.parse::<TokenStream>()?;
+        return result.and_then(|()| end(input));
+    }
     let (name, read) = OPTIONS
         .iter()
         .find(|(name, _)| key == name)
@@ -133,6 +203,10 @@ fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) 
         return Err(Error::new(key.span(), format!("`{name}` has no value")));
     }
     read(options, input)?;
+    end(input)
+}
+
+fn end(input: ParseStream<'_>) -> Result<()> {
     match input.is_empty() || input.peek(Token![,]) {
         true => Ok(()),
         false => Err(input.error("expected `,` and the next option")),
@@ -148,19 +222,23 @@ fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {
 
 fn unknown(key: &Ident) -> Error {
     let name = key.to_string();
-    let nearest = OPTIONS
-        .iter()
-        .map(|(option, _)| (distance(&name, option), option))
+    let nearest = names()
+        .map(|option| (distance(&name, option), option))
         .filter(|(distance, option)| *distance <= 2 || common_prefix(&name, option) >= 4)
         .min();
     let suggestion = nearest.map_or_else(String::new, |(_, option)| {
         format!("; did you mean `{option}`?")
     });
-    let all = OPTIONS.map(|(option, _)| option).join(", ");
+    let all = names().collect::<Vec<_>>().join(", ");
     Error::new(
         key.span(),
         format!("unknown option `{name}`{suggestion}\nthe options of #[job] are: {all}"),
     )
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let calls = CALLS.iter().map(|(name, ..)| *name);
+    OPTIONS.iter().map(|(name, _)| *name).chain(calls)
 }
 
 /// The number of insertions, removals and replacements between two words.
@@ -261,7 +339,7 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
 }
 
 /// A duration in seconds, and where it stands.
-fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> {
+pub(crate) fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> {
     match literal(value, how)? {
         Lit::Str(text) => match duration::seconds(&text.value()) {
             Ok(seconds) => Ok((seconds, text.span())),
@@ -326,10 +404,21 @@ fn literal(value: ParseStream<'_>, how: &str) -> Result<Lit> {
 }
 
 /// The expression that a `macro_rules` macro put into an invisible group.
-fn ungrouped(value: Expr) -> Expr {
+pub(crate) fn ungrouped(value: Expr) -> Expr {
     match value {
         Expr::Group(group) => ungrouped(*group.expr),
         value => value,
+    }
+}
+
+/// A whole number that is not zero.
+pub(crate) fn integer_from_one(value: ParseStream<'_>, how: &str) -> Result<u32> {
+    match literal(value, how)? {
+        Lit::Int(number) => match integer(&number)? {
+            0 => Err(Error::new(number.span(), how)),
+            number => Ok(number),
+        },
+        other => Err(Error::new(other.span(), how)),
     }
 }
 

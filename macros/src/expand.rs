@@ -13,8 +13,8 @@ use syn::spanned::Spanned as _;
 use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
 use crate::signature::Function;
-use crate::type_text;
 use crate::validate::{Argument, Parameter};
+use crate::{rules, type_text, versions};
 
 /// The function and its job.
 pub(crate) fn job(
@@ -98,6 +98,9 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Parameter::State(ty) => Some(quote!(__P::StateInfo::of::<#ty>())),
         _ => None,
     });
+    let policy = rules::policy(options);
+    let version = options.version.unwrap_or(1);
+    let older = versions::older(options);
     let run = run(function, parameters);
     let tuple = tuple(function, parameters);
     let output = match &function.sig.output {
@@ -119,6 +122,8 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             backtrace: #backtrace,
             tags: &[#(#tags),*],
             timeout: #timeout,
+            policy: #policy,
+            version: #version,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],
@@ -131,6 +136,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             type Args = #tuple;
             type Output = #output;
             const DEFINITION: &'static __P::Definition = &__JOB;
+            #older
         }
 
         impl __P::Job for #ident {
@@ -142,7 +148,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     }
 }
 
-fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
+pub(crate) fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
     match value {
         Some(value) => quote!(__P::Option::Some(#value)),
         None => quote!(__P::Option::None),

@@ -1,6 +1,6 @@
 //! The `#[job]` attribute of sancho.
 //!
-//! [`attr`] reads the options, [`signature`] the function, [`validate`] refuses what cannot be a job, [`mod@expand`] writes the
+//! [`attr`] reads the options ([`rules`] and [`versions`] those of failures and of older arguments), [`signature`] the function, [`validate`] refuses what cannot be a job, [`mod@expand`] writes the
 //! code. After a mistake, [`fallback`] still writes as much as is known, so that one mistake is one error.
 
 mod attr;
@@ -8,9 +8,11 @@ mod class_name;
 mod duration;
 mod expand;
 mod fallback;
+mod rules;
 mod signature;
 mod type_text;
 mod validate;
+mod versions;
 
 use proc_macro2::TokenStream;
 
@@ -51,7 +53,24 @@ use proc_macro2::TokenStream;
 /// | `aliases = ["OldName"]` | other names under which it is served | none |
 /// | `tags = ["mail"]` | its tags | none |
 /// | `timeout = "10m"` | how long one execution may take: a duration, or seconds | no limit |
+/// | `retry_on(Pattern, wait = "5s", attempts = 3)` | errors that match are tried again after this time, until so many executions ended so; see below | |
+/// | `discard_on(Pattern)` | errors that match end the job; it is discarded | |
+/// | `retry_in = path` | `fn(count: u32, error: &E) -> RetryIn`: how long another error waits, or that it is the end | 15 s + `count⁴` s |
+/// | `retries_exhausted = path` | `async fn(job: &Record, cause: &Cause<E>)`: called once it has used up its tries | |
+/// | `version = 3` | the version of its arguments | 1 |
+/// | `from(V2, V1)` | the types of older arguments, the newest first | |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
+///
+/// # Errors
+/// `retry_on` and `discard_on` take a pattern with or without a guard, as an arm of a `match` on the job's own error; they are
+/// looked at in the order in which they are written, and the first that matches counts. `wait` is a duration, seconds,
+/// `exponential`, or the path of a `fn(count: u32) -> Duration`, 3 s if it is left out; `attempts` counts the executions that
+/// ended in this rule, the first included, 5 if it is left out. After that, and for what no rule matches, `retry_in` and then
+/// `retry` decide. A rule that can never match is rustc's warning.
+///
+/// # Versions
+/// The type of an older version is a struct of its arguments in their order, with `serde::Deserialize` and a `From` for the
+/// tuple of today's: `impl From<OrderV1> for (u64, Currency)`.
 ///
 /// # Names
 /// A module, type or crate of the job's name cannot stand in the same scope: group jobs by topic, not one file a job. Docs
@@ -69,7 +88,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(error) => return fallback::unreadable(&item, &error),
     };
-    let (options, mut errors) = attr::parse(options);
+    let (mut options, mut errors) = attr::parse(options);
     let parameters = match validate::parameters(&function) {
         Ok(parameters) => parameters,
         Err(error) => {
@@ -77,6 +96,8 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return fallback::bare(&function, errors);
         }
     };
+    errors.extend(rules::check(&mut options, &function));
+    errors.extend(versions::check(&options));
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }

@@ -15,5 +15,8 @@ pub mod limits {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("guide/failures.md")]
+pub mod failures {}
+
 #[doc = include_str!("guide/dashboard.md")]
 pub mod dashboard {}

@@ -28,5 +28,8 @@ pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
 pub use job::current;
-pub use job::{CancelReason, Context, Failure, GlobalId, JobId, Outcome};
+pub use job::payload::Record;
+pub use job::{
+    CancelReason, Cause, Context, Exhausted, Failure, GlobalId, JobId, Outcome, RetryIn,
+};
 pub use sancho_macros::job;

@@ -20,8 +20,9 @@ pub use crate::client::typed::{
 pub use crate::client::{BulkEach, BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
 pub use crate::job::{
-    ArgInfo, Args, Backtrace, Call, Definition, Failure, IntoOutcome, Item, Job, Location, Message,
-    OfAny, OfError, Outcome, Retry, Returned, Spec, StateInfo, Takes,
+    ArgInfo, Args, Backtrace, Call, Cause, Definition, ErrorOf, Failure, IntoExhausted,
+    IntoOutcome, Item, Job, Location, Message, OfAny, OfError, Older, Outcome, Policy, Retry,
+    RetryIn, RetryRule, Returned, Rule, Spec, StateInfo, Takes, Wait, upcast,
 };
 
 /// Every job that is linked into the binary.

@@ -133,7 +133,7 @@ async fn hooks_that_panic_fail_or_hang_cost_nothing(flow: Flow) {
             .on(event, || async { Err::<(), _>("no luck".to_owned()) })
             .on(event, std::future::pending::<()>);
     }
-    let server = server.hook_timeout(Duration::from_millis(20));
+    let server = server.hook_timeout(Duration::from_millis(100));
     let running = Running::start(telling(server.only::<hooked>(), "a", &report));
     hooked::set()
         .client(&flow.client)
@@ -171,10 +171,14 @@ async fn a_hook_of_the_shutdown_is_cut_off_with_the_jobs(flow: Flow) {
     let server = telling(server.only::<hooked>(), "a", &report)
         .shutdown_timeout(Duration::from_millis(50))
         .on(Event::Shutdown, std::future::pending::<()>);
-    let running = Running::start(server);
+    let server = server.build().unwrap();
+    let handle = server.handle();
+    let running = Running::run(server);
     assert_eq!(told.some(3).await, ["Startup a", "Heartbeat a", "Beat a"]);
+    handle.quiet();
+    assert_eq!(told.next().await, "Quiet a");
     running.stop().await;
-    assert_eq!(told.some(2).await, ["Quiet a", "Exit a"]);
+    assert_eq!(told.next().await, "Exit a");
 }
 
 /// Notes what it is told.

@@ -265,8 +265,8 @@ fn tenant() -> String {
 async fn of_tenant(#[state] to: &Report, #[state] client: &Client) {
     to.send(tenant()).unwrap();
     let set = || of_tenant_blocking::set().client(client);
-    set().perform_async().await.unwrap();
     set().queue("elsewhere").perform_async().await.unwrap();
+    set().perform_async().await.unwrap();
 }
 
 #[job]
@@ -360,8 +360,10 @@ async fn a_trace_goes_on_from_push_to_run(flow: Flow) {
     assert_eq!(field(pushed[0].as_bytes(), "tracestate"), "vendor=1");
 
     let (server, mut reports) = flow.server();
-    let server = server.only::<traced>().state(client.clone());
-    let running = Running::start(server.middleware(Trace::new()));
+    // One after the other, so that what they push stands in their order.
+    let server = server.only::<traced>().concurrency(1);
+    let server = server.state(client.clone()).middleware(Trace::new());
+    let running = Running::start(server);
     let run = reports.next().await;
     let run = TraceContext::parse(&run, None).unwrap();
     assert_eq!(run.trace_id(), context.trace_id());

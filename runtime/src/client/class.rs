@@ -122,6 +122,12 @@ impl ClassSet {
         self
     }
 
+    /// Has arguments of this version, from 1: those of a job that says `version = 2`, for instance.
+    pub fn version(mut self, version: u32) -> Self {
+        self.template.version = version;
+        self
+    }
+
     /// Carries another field in its payload, as [`NewJob::set_field`] sets it; what cannot be set is an error of the push.
     pub fn field(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         if let Err(error) = self.template.set_field(name, value) {

@@ -37,6 +37,7 @@ pub(super) fn job<A: Args>(
     job.retry_queue = definition.retry_queue.map(str::to_owned);
     job.dead = definition.dead;
     job.backtrace = definition.backtrace;
+    job.version = definition.version;
     job.tags = definition.tags.iter().map(ToString::to_string).collect();
     job.at = at;
     if let Some(options) = options {
@@ -133,6 +134,9 @@ fn wrong(job: &NewJob) -> Option<String> {
     }
     if job.jid.as_str().is_empty() {
         return Some("its id is empty".to_owned());
+    }
+    if job.version == 0 {
+        return Some("its version is 0: versions are counted from 1".to_owned());
     }
     if job.at.is_some_and(|at| at > LATEST) {
         return Some("its time is after the year 9999".to_owned());

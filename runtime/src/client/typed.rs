@@ -128,7 +128,7 @@ pub fn inline<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Inline {
         let context = Context::detached(job.jid, &job.queue, job.tags);
         run(
             S::DEFINITION.run,
-            Call::new(Bytes::from(job.args), surroundings.states, context),
+            Call::new(Bytes::from(job.args), surroundings.states, context).of_version(job.version),
         )
         .await
     })

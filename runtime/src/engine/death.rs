@@ -7,9 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Engine;
+use super::failed::time;
+use super::finish::edited;
+use super::rules::report;
 use crate::job::panic::Caught;
-use crate::job::payload::Fields;
-use crate::job::{active_job, one_line, short};
+use crate::job::payload::{Fields, Record};
+use crate::job::{
+    Definition, Ending, Exhaust, Exhausted, Failure, FailureKind, Timestamp, active_job, one_line,
+    short,
+};
 
 /// Is told of every job that is given up: one that has used up its tries, one with `retry = false` that failed, one that
 /// returned [`Outcome::Dead`](crate::Outcome::Dead) or [`Outcome::Discard`](crate::Outcome::Discard), one whose process died
@@ -19,6 +26,8 @@ use crate::job::{active_job, one_line, short};
 /// once, and again where the process dies or stops meanwhile. They take the time of the job's slot and hold up nothing else; those
 /// of jobs that were taken over from dead processes run on tasks of their own, as many at once as there are slots. One that
 /// panics is logged; the others run, and the job ends as it would have.
+///
+/// A job's own `retries_exhausted` is called before them, and may still discard the job.
 ///
 /// An entry of the schedule that is no job, and that no worker has held, goes to the dead set without them.
 ///
@@ -101,6 +110,8 @@ pub(crate) struct Dying {
     jid: Box<str>,
     error_class: Box<str>,
     error_message: Box<str>,
+    /// The job's `retries_exhausted`, where it is to be called.
+    retries_exhausted: Option<Exhaust>,
 }
 
 impl Dying {
@@ -121,8 +132,77 @@ impl Dying {
             error_message: error_message.into(),
             payload,
             buried,
+            retries_exhausted: None,
         }
     }
+
+    /// The same end, of which the `retries_exhausted` of this job is told.
+    pub(super) fn exhausted(self, job: Option<&Definition>) -> Self {
+        Self {
+            retries_exhausted: job.and_then(|job| job.policy.exhausted),
+            ..self
+        }
+    }
+
+    /// Whether anybody is to be told.
+    pub(super) fn is_of_interest(&self, engine: &Engine) -> bool {
+        self.retries_exhausted.is_some() || !engine.death_handlers.is_empty()
+    }
+
+    /// What the job's `retries_exhausted` is told. The job's own error goes to it.
+    fn failure(&self, ending: &mut Ending) -> Failure {
+        let (kind, backtrace, error) = match ending {
+            Ending::Failed(failure) => (
+                failure.kind,
+                failure.backtrace.clone(),
+                failure.error.take(),
+            ),
+            Ending::Lost => (FailureKind::Lost, Vec::new(), None),
+            _ => (FailureKind::Other, Vec::new(), None),
+        };
+        Failure {
+            kind,
+            class: self.error_class.to_string(),
+            message: self.error_message.to_string(),
+            backtrace,
+            error,
+        }
+    }
+}
+
+/// Says what is to be said of a job that is given up: first to its `retries_exhausted`, which may discard it, then to the
+/// death handlers.
+///
+/// # Cancel safety
+/// Dropped, those that were not told yet are not.
+pub(super) async fn announce(
+    engine: &Engine,
+    dying: &mut Dying,
+    ending: &mut Ending,
+    now: Timestamp,
+) {
+    if let Some(exhausted) = dying.retries_exhausted
+        && let Ok(record) = Record::parse(dying.payload.clone())
+    {
+        let failure = dying.failure(ending);
+        let word = last_word(exhausted, &record, failure).await;
+        if word == Exhausted::Discard && dying.buried {
+            dying.buried = false;
+            let discarded_at = time(engine.config.wire, "discarded_at", now);
+            dying.payload = edited(&dying.payload, &[discarded_at]);
+        }
+    }
+    engine.death_handlers.tell(dying).await;
+}
+
+async fn last_word(exhausted: Exhaust, record: &Record, failure: Failure) -> Exhausted {
+    let said = Caught::new(async { Ok(exhausted(record, failure).await) }).await;
+    said.map_err(|panic| panic.message)
+        .and_then(|word| word)
+        .unwrap_or_else(|error| {
+            report(record, "`retries_exhausted`", &error);
+            Exhausted::default()
+        })
 }
 
 impl fmt::Display for Dying {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::errors::ExecutionError;
-use super::finish::{self, Finished, Settlement};
+use super::finish::{self, Finished};
 use super::limits;
 use super::middleware::{Execution, Next};
 use crate::job::panic::Caught;
@@ -44,7 +44,7 @@ pub(super) async fn attempt(
     cancel: &Cancel,
 ) -> Option<(Executed, Ending)> {
     let start = Instant::now();
-    let (known, ending) = match Record::parse(claimed.payload.clone()) {
+    let (known, mut ending) = match Record::parse(claimed.payload.clone()) {
         Err(malformed) => (Known::default(), Ending::malformed(&malformed)),
         Ok(record) => {
             let job = engine.registry.resolve(&record);
@@ -59,12 +59,11 @@ pub(super) async fn attempt(
     if !cancel.conclude() {
         return None;
     }
-    let ending = match cancel.reason() {
-        Some(CancelReason::User) => Ending::Cancelled,
-        _ => ending,
-    };
+    if cancel.reason() == Some(CancelReason::User) {
+        ending = Ending::Cancelled;
+    }
     let took = start.elapsed();
-    let executed = conclude(engine, claim, claimed, &known, &ending, took).await;
+    let executed = conclude(engine, claim, claimed, &known, &mut ending, took).await;
     Some((executed, ending))
 }
 
@@ -108,7 +107,7 @@ pub(super) async fn conclude(
     claim: ClaimId,
     claimed: &Claimed,
     known: &Known,
-    ending: &Ending,
+    ending: &mut Ending,
     took: Duration,
 ) -> Executed {
     log(claimed, known, ending, took);
@@ -119,7 +118,7 @@ pub(super) async fn conclude(
         definition: known.definition(),
     };
     engine.metrics.record(known.class(), ending, took);
-    let Settlement { tx, death } = finish::settle(engine, finished, ending);
+    let settlement = finish::settle(engine, finished, ending);
     if !engine.error_handlers.is_empty()
         && let Some(failure) = ending.failure()
     {
@@ -132,9 +131,7 @@ pub(super) async fn conclude(
         let limit = engine.config.hook_timeout;
         engine.error_handlers.tell(&error, limit).await;
     }
-    if let Some(dying) = death {
-        engine.death_handlers.tell(&dying).await;
-    }
+    let tx = settlement.announced(engine, ending).await;
     Executed { claim, tx, took }
 }
 
@@ -161,7 +158,8 @@ async fn run(
         record.args().clone(),
         engine.states.clone(),
         context.clone(),
-    );
+    )
+    .of_version(record.version());
     if job.is_active_job {
         call = call.of_active_job();
     }

@@ -7,11 +7,12 @@ use super::Engine;
 use super::config::EngineConfig;
 use super::death::Dying;
 use super::finish::{Fate, Finished, edited, head, timed};
+use super::rules::{Asked, Matched};
 use crate::job::payload::{
     Edit, Fields, MAX_ERROR_MESSAGE, MAX_NESTING, Record, Recoveries, Wire, nesting,
     write_backtrace,
 };
-use crate::job::{Backtrace, Failure, Retry, Timestamp, backoff};
+use crate::job::{AnyError, Backtrace, Failure, Retry, RetryIn, Timestamp, backoff};
 use crate::store::TimedSet;
 
 /// A poison pill: a job that was taken over from a dead process this often within [`Recoveries::WINDOW`] is given up, since it
@@ -24,6 +25,8 @@ pub(super) struct Failed<'a> {
     pub(super) class: &'a str,
     pub(super) message: &'a str,
     pub(super) backtrace: &'a [String],
+    /// The job's own error, which its rules look at.
+    pub(super) error: Option<&'a AnyError>,
     pub(super) then: Then,
 }
 
@@ -44,7 +47,10 @@ pub(super) enum Then {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Again(Duration),
-    Buried,
+    /// It has used up its tries, or asked for its end: buried, unless its `dead` says no.
+    Exhausted {
+        buried: bool,
+    },
     /// Buried, whatever `dead` says: Ruby takes an entry out of its set before it reads it, and could not read this one.
     TooDeep,
     Discarded,
@@ -58,6 +64,7 @@ impl<'a> From<&'a Failure> for Failed<'a> {
             class: &failure.class,
             message: &failure.message,
             backtrace: &failure.backtrace,
+            error: failure.error.as_deref(),
             then: Then::Retry(None),
         }
     }
@@ -73,11 +80,17 @@ pub(super) fn fate(
     let Some(record) = finished.record else {
         return malformed(engine.config.wire, finished, failed, now);
     };
+    let fields = record.fields();
+    let asked = failed
+        .error
+        .and_then(|error| Asked::new(finished, record, error));
     let case = Case {
         config: &engine.config,
         finished,
         record,
-        fields: record.fields(),
+        matched: asked.as_ref().and_then(|asked| asked.rule(&fields)),
+        asked,
+        fields,
         now,
     };
     let verdict = case.verdict(failed.then);
@@ -89,9 +102,16 @@ pub(super) fn fate(
     let payload = edited(&finished.claimed.payload, &case.edits(failed, verdict));
     match verdict {
         Verdict::Again(delay) => Fate::Moved(payload, timed(TimedSet::Retry, now.after(delay))),
-        Verdict::Buried | Verdict::TooDeep | Verdict::Discarded | Verdict::GivenUp => {
-            let buried = matches!(verdict, Verdict::Buried | Verdict::TooDeep);
-            Fate::Died(Dying::new(payload, buried, failed.class, failed.message))
+        Verdict::Exhausted { buried } => {
+            let dying = Dying::new(payload, buried, failed.class, failed.message);
+            Fate::Died(dying.exhausted(finished.definition))
+        }
+        Verdict::TooDeep => {
+            let dying = Dying::new(payload, true, failed.class, failed.message);
+            Fate::Died(dying.exhausted(finished.definition))
+        }
+        Verdict::Discarded | Verdict::GivenUp => {
+            Fate::Died(Dying::new(payload, false, failed.class, failed.message))
         }
     }
 }
@@ -101,18 +121,20 @@ struct Case<'a> {
     config: &'a EngineConfig,
     finished: &'a Finished<'a>,
     record: &'a Record,
+    /// The job's own rules, and which of them matched, where it failed with an error of its own.
+    asked: Option<Asked<'a>>,
+    matched: Option<Matched>,
     fields: Fields<'a>,
     now: Timestamp,
 }
 
 impl Case<'_> {
-    /// Sidekiq's judgement. Where neither the payload nor a job says anything about retries, which Sidekiq would take for
-    /// `false`, it is tried again: another process may know its class.
+    /// The judgement of the job's `retry_on` and `discard_on`, which count whatever `retry` says; else Sidekiq's. Where neither
+    /// the payload nor a job says anything about retries, which Sidekiq would take for `false`, it is tried again: another
+    /// process may know its class.
     fn verdict(&self, then: Then) -> Verdict {
-        let end = if self.fields.is_kept_when_dead() {
-            Verdict::Buried
-        } else {
-            Verdict::Discarded
+        let end = Verdict::Exhausted {
+            buried: self.fields.is_kept_when_dead(),
         };
         let delay = match then {
             Then::Kill => return end,
@@ -120,20 +142,39 @@ impl Case<'_> {
             Then::PutOff => return Verdict::TooDeep,
             Then::Retry(delay) => delay,
         };
+        let count = u32::try_from(self.count().max(0)).unwrap_or(u32::MAX);
+        match self.matched {
+            Some(Matched::Discard) => return Verdict::Discarded,
+            Some(Matched::Retry {
+                wait: Some(wait), ..
+            }) => return self.again(count, wait),
+            _ => {}
+        }
         let of_job = self.finished.definition.map(|job| job.retry);
         let most = match self.fields.retry().or(of_job).unwrap_or(Retry::Default) {
             Retry::Never => return Verdict::GivenUp,
             Retry::Default => self.config.max_retries,
             Retry::Times(times) => times,
         };
-        let count = u32::try_from(self.count().max(0)).unwrap_or(u32::MAX);
         if self.is_exhausted(count, most) {
             return end;
         }
+        let asked = self.asked.as_ref();
+        let said = asked.map_or(RetryIn::Default, |asked| asked.retry_in(count));
+        let delay = match (delay, said) {
+            (_, RetryIn::Kill) => return end,
+            (_, RetryIn::Discard) => return Verdict::Discarded,
+            (Some(delay), _) => delay,
+            (None, RetryIn::After(delay)) if !delay.is_zero() => delay,
+            (None, _) => backoff::delay(count),
+        };
+        self.again(count, delay)
+    }
+
+    fn again(&self, count: u32, delay: Duration) -> Verdict {
         if nesting(self.record.payload()) > MAX_NESTING {
             return Verdict::TooDeep;
         }
-        let delay = delay.unwrap_or_else(|| backoff::delay(count));
         Verdict::Again(delay.saturating_add(backoff::jitter(count)))
     }
 
@@ -174,6 +215,9 @@ impl Case<'_> {
             Some(_) => time("retried_at"),
         });
         edits.push(Edit::integer("retry_count", self.count()));
+        if let Some(Matched::Retry { attempts, .. }) = &self.matched {
+            edits.push(Edit::Set("sancho_attempts", attempts.json().into()));
+        }
         let most = match fields.backtrace() {
             Backtrace::None => None,
             Backtrace::All => Some(usize::MAX),
@@ -184,7 +228,8 @@ impl Case<'_> {
             let lines: Vec<_> = lines.map(|line| cut(line)).collect();
             edits.push(Edit::string("error_backtrace", &write_backtrace(&lines)));
         }
-        if verdict == Verdict::Discarded {
+        let discarded = [Verdict::Discarded, Verdict::Exhausted { buried: false }];
+        if discarded.contains(&verdict) {
             edits.push(time("discarded_at"));
         }
         edits
@@ -218,16 +263,8 @@ pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp
     if recoveries.count < MAX_RECOVERIES {
         return Fate::Moved(edited(&claimed.payload, &edits), head(claimed));
     }
-    let message = format!(
-        "the process that held the job died, {} times in 72 hours",
-        recoveries.count
-    );
-    let lost = Failed {
-        class: "sancho::Lost",
-        message: &message,
-        backtrace: &[],
-        then: Then::Kill,
-    };
+    let lost = Failure::lost(recoveries.count);
+    let lost = Failed::from(&lost);
     edits.extend(error(lost));
     let wire = engine.config.wire;
     if finished
@@ -243,7 +280,8 @@ pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp
         edits.push(time(wire, "discarded_at", now));
     }
     let payload = edited(&claimed.payload, &edits);
-    Fate::Died(Dying::new(payload, buried, lost.class, &message))
+    let dying = Dying::new(payload, buried, lost.class, lost.message);
+    Fate::Died(dying.exhausted(finished.definition))
 }
 
 fn error(failed: Failed<'_>) -> [Edit; 2] {
@@ -259,7 +297,7 @@ fn cut(text: &str) -> &str {
     end.map_or(text, |(end, _)| &text[..end])
 }
 
-fn time(wire: Wire, key: &'static str, at: Timestamp) -> Edit {
+pub(super) fn time(wire: Wire, key: &'static str, at: Timestamp) -> Edit {
     Edit::Set(key, wire.time(at).into())
 }
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::Engine;
-use super::death::Dying;
+use super::death::{self, Dying};
 use super::failed::{self, Failed, Then};
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
 use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
@@ -26,9 +26,37 @@ pub(super) struct Finished<'a> {
 /// What settles a claim.
 #[derive(Debug)]
 pub(super) struct Settlement {
+    /// Without the burial of a job that is given up, which may still be discarded.
     pub(super) tx: Tx,
-    /// Where the job is given up: what the death handlers are told before the transaction is committed.
+    /// Where the job is given up: what is announced before the transaction is committed.
     pub(super) death: Option<Dying>,
+    now: Timestamp,
+}
+
+impl Settlement {
+    /// The whole transaction, after the death of a job that is given up was announced.
+    ///
+    /// # Cancel safety
+    /// Dropped, those that were not told yet are not.
+    pub(super) async fn announced(mut self, engine: &Engine, ending: &mut Ending) -> Tx {
+        if let Some(dying) = &mut self.death {
+            // Boxed: every job's task would carry it, and few jobs die.
+            Box::pin(death::announce(engine, dying, ending, self.now)).await;
+        }
+        self.unannounced(engine)
+    }
+
+    /// The whole transaction, where nobody is to be told.
+    pub(super) fn unannounced(self, engine: &Engine) -> Tx {
+        let Self { mut tx, death, now } = self;
+        if let Some(dying) = death.filter(|dying| dying.buried) {
+            tx.then
+                .push(Effect::Put(dying.payload, timed(TimedSet::Dead, now)));
+            tx.then.push(engine.config.dead_set.trim(now));
+            tx.put_in_order();
+        }
+        tx
+    }
 }
 
 /// What becomes of a payload.
@@ -60,15 +88,7 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
             tx.then.push(Effect::Put(payload, place));
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
-        Fate::Died(dying) => {
-            if dying.buried {
-                let payload = dying.payload.clone();
-                tx.then
-                    .push(Effect::Put(payload, timed(TimedSet::Dead, now)));
-                tx.then.push(engine.config.dead_set.trim(now));
-            }
-            death = Some(dying);
-        }
+        Fate::Died(dying) => death = Some(dying),
     }
     tx.then.push(Effect::Release(claim));
     if let (Ending::Cancelled, Some(record)) = (ending, record) {
@@ -80,7 +100,7 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
         layer.finish(record, ending, &mut tx);
     }
     tx.put_in_order();
-    Settlement { tx, death }
+    Settlement { tx, death, now }
 }
 
 /// A job that was cancelled since it was claimed goes back to no place: its claim ends, and that is all. So an order to cancel holds
@@ -108,6 +128,7 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
             class,
             message,
             backtrace: &[],
+            error: None,
             then,
         };
         failed::fate(engine, finished, failed, now)

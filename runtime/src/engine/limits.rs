@@ -117,11 +117,11 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
             one_line(class)
         );
     }
-    if let Some(ending) = ending(reason, &known) {
+    if let Some(mut ending) = ending(reason, &known) {
         let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
         let executed =
-            execute::conclude(&engine, claim, &given_up.claimed, &known, &ending, took).await;
+            execute::conclude(&engine, claim, &given_up.claimed, &known, &mut ending, took).await;
         engine.endings.push(executed);
     }
     if !in_time {

@@ -3,7 +3,7 @@
 //! | duty | what it does |
 //! |---|---|
 //! | [`fetch`] | keeps the slots full: commits what ended and claims what is next, in one round trip |
-//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) and the handlers of those that failed ([`errors`]) or are given up ([`death`]) |
+//! | [`execute`] | runs one job, from its bytes to the transaction that settles it ([`finish`], [`failed`]) by Sidekiq's rules and the job's own ([`rules`]), and the handlers of those that failed ([`errors`]) or are given up ([`death`]) |
 //! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
@@ -40,6 +40,7 @@ mod points;
 mod presence;
 mod promote;
 mod recover;
+mod rules;
 mod server;
 mod session;
 mod shutdown;

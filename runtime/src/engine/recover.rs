@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::death::Dying;
 use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
 use super::points::Point;
@@ -90,16 +89,15 @@ impl Recover {
         for bite in lost.rchunks(BITE) {
             let mut settled = Vec::with_capacity(bite.len());
             for (claim, claimed) in bite.iter().rev() {
-                let Settlement { tx, death } = self.settle(claim, claimed);
-                if let Some(dying) = &death {
+                let (settlement, ending) = self.settle(claim, claimed);
+                if let Some(dying) = &settlement.death {
                     tracing::error!("gave up a job that nobody worked on: {}", one_line(dying));
-                }
-                match death {
-                    Some(dying) if !self.engine.death_handlers.is_empty() => {
-                        self.mourn(dying, (claim.clone(), tx));
+                    if dying.is_of_interest(&self.engine) {
+                        self.announce(claim.clone(), settlement, ending);
+                        continue;
                     }
-                    _ => settled.push((claim.clone(), tx)),
                 }
+                settled.push((claim.clone(), settlement.unannounced(&self.engine)));
             }
             self.commit(settled).await;
         }
@@ -130,7 +128,7 @@ impl Recover {
         }
     }
 
-    fn settle(&self, claim: &ClaimId, claimed: &Claimed) -> Settlement {
+    fn settle(&self, claim: &ClaimId, claimed: &Claimed) -> (Settlement, Ending) {
         let (record, ending) = match Record::parse(claimed.payload.clone()) {
             Ok(record) => (Some(record), Ending::Lost),
             Err(malformed) => (None, Ending::malformed(&malformed)),
@@ -145,17 +143,16 @@ impl Recover {
             record: record.as_ref(),
             definition,
         };
-        finish::settle(&self.engine, finished, &ending)
+        (finish::settle(&self.engine, finished, &ending), ending)
     }
 
-    /// Tells the death handlers, on a task of its own: other orphans do not wait for them.
-    fn mourn(&mut self, dying: Dying, settled: Settled) {
+    /// Announces a death, on a task of its own: other orphans do not wait for it.
+    fn announce(&mut self, claim: ClaimId, settlement: Settlement, mut ending: Ending) {
         let (engine, slots) = (self.engine.clone(), self.slots.clone());
         self.dying.spawn(async move {
             // Nobody closes it.
             let _slot = slots.acquire().await;
-            engine.death_handlers.tell(&dying).await;
-            settled
+            (claim, settlement.announced(&engine, &mut ending).await)
         });
     }
 

@@ -276,7 +276,7 @@ fn ordinal(number: usize) -> String {
 }
 
 /// The error without its place: the array has one line, and the argument's name says more.
-fn text(error: &serde_json::Error) -> String {
+pub(super) fn text(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&place).unwrap_or(&text).to_owned()

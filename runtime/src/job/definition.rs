@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Args, Context, Failure, IntoOutcome, Outcome, States, active_job};
+use super::{
+    Args, Context, Failure, IntoOutcome, Older, Outcome, Policy, States, active_job, version,
+};
 
 /// A job, as the registry holds it.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ pub struct Definition {
     pub tags: &'static [&'static str],
     /// How long one execution may take.
     pub timeout: Option<Duration>,
+    /// What it says about its failures.
+    pub policy: Policy,
+    /// The version of its arguments, from 1.
+    pub version: u32,
     /// Where the attribute stands.
     pub location: Location,
     /// Its arguments, in order.
@@ -183,6 +189,8 @@ pub trait Spec: 'static {
     type Output: IntoOutcome;
     /// What the job is.
     const DEFINITION: &'static Definition;
+    /// What reads the arguments of older versions, the newest of them first.
+    const OLDER: &'static [Older<Self::Args>] = &[];
 }
 
 /// Everything that one execution is given. Owned, so that the job's future can borrow from it.
@@ -192,6 +200,8 @@ pub struct Call {
     args: Bytes,
     /// Whether `args` hold an ActiveJob, whose own arguments are the job's.
     active_job: bool,
+    /// The version of the arguments.
+    version: u32,
     states: Arc<States>,
     context: Context,
 }
@@ -201,6 +211,7 @@ impl Call {
         Self {
             args,
             active_job: false,
+            version: 1,
             states,
             context,
         }
@@ -227,17 +238,21 @@ impl Call {
         &self.args
     }
 
+    /// The same call, with arguments of this version.
+    pub(crate) fn of_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
     /// The decoded arguments.
     ///
     /// # Errors
     /// Those that are not the job's.
     pub fn args<S: Spec>(&self) -> Result<S::Args, Failure> {
-        let info = S::DEFINITION.args;
         let decoded = if self.active_job {
-            active_job::arguments(&self.args, info)
-                .and_then(|args| S::Args::decode(args.as_bytes(), info))
+            active_job::arguments(&self.args, S::DEFINITION.args)
+                .and_then(|args| version::decode::<S>(args.as_bytes(), self.version))
         } else {
-            S::Args::decode(&self.args, info)
+            version::decode::<S>(&self.args, self.version)
         };
         decoded.map_err(|error| Failure::undecodable(&error))
     }

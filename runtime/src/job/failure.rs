@@ -137,6 +137,12 @@ impl Failure {
         )
     }
 
+    /// A job that was recovered this often from processes that died.
+    pub(crate) fn lost(recoveries: u32) -> Self {
+        let message = format!("the process that held the job died, {recoveries} times in 72 hours");
+        Self::plain(FailureKind::Lost, "sancho::Lost", message)
+    }
+
     /// A job that panicked.
     pub(crate) fn panicked(message: &str, place: Option<&str>) -> Self {
         let (told, line) = match place {

@@ -16,11 +16,13 @@ mod one_line;
 mod outcome;
 pub(crate) mod panic;
 pub mod payload;
+mod policy;
 mod queue;
 mod registry;
 mod state;
 mod time;
 mod trace;
+mod version;
 
 pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
@@ -39,9 +41,15 @@ pub use id::JobId;
 pub(crate) use id::random_hex;
 pub(crate) use one_line::{one_line, short};
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
+#[doc(hidden)]
+pub use policy::{AnyError, ErrorOf, Exhaust, Policy, RetryRule, Rule, Wait};
+pub use policy::{Cause, Exhausted, IntoExhausted, RetryIn};
 pub use queue::{MAX_QUEUE_NAME, check_queue_name};
 pub(crate) use registry::Resolved;
 pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
 pub use time::Timestamp;
 pub use trace::TraceContext;
+pub use version::OldArgs;
+#[doc(hidden)]
+pub use version::{Older, upcast};

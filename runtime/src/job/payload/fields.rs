@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::object::read_object;
-use super::{read_backtrace, read_time};
+use super::{Attempts, read_backtrace, read_time};
 use crate::job::{Backtrace, Retry, Timestamp};
 
 macro_rules! fields {
     ($($name:ident)*) => {
-        /// The fields that Sidekiq knows, as JSON text.
+        /// The fields that Sidekiq knows and one of ours, as JSON text.
         #[derive(Clone, Copy, Debug, Default)]
         struct Raw<'a> {
             $($name: Option<&'a str>,)*
@@ -45,6 +45,7 @@ fields! {
     class args jid queue retry retry_for retry_queue dead backtrace tags wrapped display_class bid
     created_at enqueued_at failed_at retried_at discarded_at
     retry_count error_class error_message error_backtrace
+    sancho_attempts
 }
 
 /// The fields of a payload that matter when a job fails, or that are shown: found in one pass, each read when it is asked
@@ -211,6 +212,15 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn error_backtrace(&self) -> Option<Vec<String>> {
         read_backtrace(&self.0.error_backtrace.and_then(string)?)
+    }
+
+    /// `sancho_attempts`: how often its executions ended in each of its rules.
+    #[must_use]
+    pub fn attempts(&self) -> Attempts {
+        self.0
+            .sancho_attempts
+            .map(Attempts::read)
+            .unwrap_or_default()
     }
 }
 

@@ -16,6 +16,7 @@
 //!
 //! Death handlers are told of each that goes to the dead set from the hands of a worker.
 
+mod attempts;
 mod backtrace;
 mod fields;
 mod object;
@@ -24,6 +25,7 @@ mod splice;
 mod wire;
 mod write;
 
+pub use attempts::Attempts;
 pub use backtrace::{read_backtrace, write_backtrace};
 pub use fields::Fields;
 pub(crate) use object::read_object;

@@ -21,6 +21,7 @@ pub struct Record {
     retry_count: Option<i64>,
     tags: Vec<String>,
     recoveries: Option<Recoveries>,
+    version: u32,
 }
 
 /// How often a job was recovered from a process that died, and since when.
@@ -49,6 +50,7 @@ enum Needed {
     RetryCount,
     Tags,
     Recoveries,
+    Version,
 }
 
 impl Needed {
@@ -60,6 +62,7 @@ impl Needed {
             "retry_count" => Self::RetryCount,
             "tags" => Self::Tags,
             "sancho_recoveries" => Self::Recoveries,
+            "sancho_version" => Self::Version,
             _ => return None,
         })
     }
@@ -74,7 +77,7 @@ impl Record {
         let text = std::str::from_utf8(&payload)
             .map_err(|error| MalformedPayload::no_object(&format!("it is not UTF-8: {error}")))?;
         let (mut class, mut args, mut jid) = (None, None, None);
-        let (mut retry_count, mut tags, mut recoveries) = (None, None, None);
+        let (mut retry_count, mut tags, mut recoveries, mut version) = (None, None, None, None);
         read_object(text, Needed::of, |field, json| {
             let field = match field {
                 Needed::Class => &mut class,
@@ -83,6 +86,7 @@ impl Record {
                 Needed::RetryCount => &mut retry_count,
                 Needed::Tags => &mut tags,
                 Needed::Recoveries => &mut recoveries,
+                Needed::Version => &mut version,
             };
             *field = Some(json);
         })
@@ -100,6 +104,7 @@ impl Record {
             retry_count: retry_count.and_then(integer),
             tags: tags.and_then(read).unwrap_or_default(),
             recoveries: recoveries.and_then(read),
+            version: version.map_or(1, version_number),
             payload,
         })
     }
@@ -161,6 +166,20 @@ impl Record {
     #[must_use]
     pub fn recoveries(&self) -> Option<Recoveries> {
         self.recoveries
+    }
+
+    /// The version of the arguments: `sancho_version`, 1 where there is none.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// A version; what is no number from 0 is as if it was not there.
+fn version_number(json: &str) -> u32 {
+    match integer(json) {
+        Some(number @ 0..) => u32::try_from(number).unwrap_or(u32::MAX),
+        _ => 1,
     }
 }
 
@@ -263,6 +282,21 @@ mod tests {
             (&[][..], None, None)
         );
         assert_eq!(record.jid().as_str(), "");
+    }
+
+    #[test]
+    fn arguments_without_a_version_are_of_the_first() {
+        for (more, version) in [
+            ("", 1),
+            (r#","sancho_version":3"#, 3),
+            (r#","sancho_version":0"#, 0),
+            (r#","sancho_version":-1"#, 1),
+            (r#","sancho_version":"x""#, 1),
+            (r#","sancho_version":99999999999"#, u32::MAX),
+        ] {
+            let record = parse(&format!(r#"{{"class":"A","args":[]{more}}}"#)).unwrap();
+            assert_eq!(record.version(), version, "{more}");
+        }
     }
 
     #[test]

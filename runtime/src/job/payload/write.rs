@@ -35,6 +35,8 @@ pub struct NewJob {
     pub backtrace: Option<Backtrace>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// The version of its arguments, from 1; the first is not written.
+    pub version: u32,
     /// The class of an ActiveJob, whose wrapper `class` is.
     pub wrapped: Option<String>,
     /// The name that is shown instead of its class.
@@ -100,6 +102,7 @@ impl NewJob {
             dead: None,
             backtrace: None,
             tags: Vec::new(),
+            version: 1,
             wrapped: None,
             display_class: None,
             at: None,
@@ -217,6 +220,9 @@ impl NewJob {
             if let Some(value) = value {
                 let _ = write!(out, ",\"{name}\":{}", json_string(value));
             }
+        }
+        if self.version > 1 {
+            let _ = write!(out, ",\"sancho_version\":{}", self.version);
         }
         for (name, json) in &self.fields {
             let _ = write!(out, ",{}:{json}", json_string(name));

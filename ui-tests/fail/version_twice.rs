@@ -1,0 +1,8 @@
+use sancho::job;
+
+#[job(version = 2, version = 3)]
+async fn report(_id: u32) {}
+
+fn main() {
+    let _ = report::perform_async(1);
+}
