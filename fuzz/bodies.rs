@@ -13,6 +13,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+#[path = "../macros/src/cron.rs"]
+mod cron_of_macro;
 #[path = "../macros/src/duration.rs"]
 mod duration;
 
@@ -23,12 +25,13 @@ pub(crate) fn named(target: &str) -> fn(&[u8]) {
         "arguments" => arguments,
         "texts" => texts,
         "doctor" => doctor,
+        "cron" => cron,
         other => panic!("{other} is no target"),
     }
 }
 
 /// The names of the targets.
-pub(crate) const TARGETS: [&str; 4] = ["payload", "arguments", "texts", "doctor"];
+pub(crate) const TARGETS: [&str; 5] = ["payload", "arguments", "texts", "doctor", "cron"];
 
 /// A payload is read, and edited. The first byte chooses the edits.
 pub(crate) fn payload(data: &[u8]) {
@@ -238,6 +241,49 @@ pub(crate) fn texts(data: &[u8]) {
 
 fn one_line(text: &str) {
     assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+/// A cron expression is read by the macro as by the runtime, and its times are gone through; a schedule file is read in both
+/// forms, and each of its entries can be kept. The first byte chooses the zone and the time.
+pub(crate) fn cron(data: &[u8]) {
+    use sancho::cron::{CronSchedule, Format, parse};
+    let Some((choice, text)) = data.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let zones = ["UTC", "Europe/Berlin", "Pacific/Apia", "America/Sao_Paulo"];
+    let zone = zones[usize::from(choice % 4)];
+    let after = Timestamp::from_millis(1_500_000_000_000 + i64::from(*choice) * 1_234_567_890);
+    match CronSchedule::new(text, zone) {
+        Ok(schedule) => {
+            assert_eq!(cron_of_macro::check(text), Ok(()), "{text:?}");
+            let times = schedule.next_times(after, 5);
+            assert!(times.is_sorted() && times.iter().all(|time| *time > after));
+            if let Some(last) = times.last() {
+                assert_eq!(schedule.last_times(after, *last, 5), times, "{text:?}");
+            }
+        }
+        Err(error) => {
+            assert_eq!(
+                cron_of_macro::check(text),
+                Err(error.to_string()),
+                "{text:?}"
+            );
+        }
+    }
+    for format in [Format::Yaml, Format::Toml] {
+        match parse("schedule", text, format) {
+            Ok(entries) => {
+                for entry in entries {
+                    one_line(entry.name());
+                    assert!(!entry.schedule().expression().is_empty());
+                }
+            }
+            Err(error) => assert!(error.to_string().starts_with("the schedule file schedule")),
+        }
+    }
 }
 
 /// What the doctor says of a store stays in one line, whatever the store holds.

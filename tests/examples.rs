@@ -129,3 +129,55 @@ fn notifications_are_tried_again_or_discarded() {
         "{said}"
     );
 }
+
+#[test]
+fn a_daily_clean_up_keeps_what_is_new() {
+    let said = run("cron_cleanup");
+    assert!(said.contains("\ndeleted old.log\n"), "{said}");
+    assert!(said.ends_with("left: 1\n"), "{said}");
+}
+
+#[test]
+fn a_schedule_file_gives_arguments() {
+    let said = run("hourly_sync");
+    assert!(said.matches("syncing changes\n").count() >= 2, "{said}");
+    assert!(said.contains("syncing full\n"), "{said}");
+    for entry in ["hourly_sync made ", "sync_of_changes made "] {
+        assert!(said.contains(entry), "{said}");
+    }
+}
+
+#[test]
+fn reports_wait_for_their_time() {
+    let said = run("scheduled_report");
+    for part in [
+        "report 1 is due at ",
+        "report 2 is due at ",
+        "report 1 is written\n",
+        "report 2 is written\n",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_long_import_survives_a_deploy() {
+    let said = run("long_import");
+    let lines: Vec<_> = said.lines().collect();
+    let [deploy, resumed, imported] = lines[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(deploy, "a deploy");
+    assert!(resumed.starts_with("going on after 1"), "{said}");
+    assert_eq!(imported, "300 rows are imported");
+}
+
+#[test]
+fn a_graceful_batch_processes_each_record_once() {
+    let said = run("graceful_batch");
+    assert!(said.starts_with("stopping after record "), "{said}");
+    assert!(
+        said.ends_with("200 records are processed, each once\n"),
+        "{said}"
+    );
+}

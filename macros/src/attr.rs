@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::rules::{self, Rule};
-use crate::{duration, versions};
+use crate::{cron, duration, versions};
 
 /// The options, as far as they could be read.
 #[derive(Default)]
@@ -32,7 +32,24 @@ pub(crate) struct Options {
     pub(crate) retries_exhausted: Option<Path>,
     pub(crate) version: Option<u32>,
     pub(crate) from: Option<versions::From>,
+    pub(crate) cron: Option<LitStr>,
+    pub(crate) tz: Option<LitStr>,
+    /// The source of a job that iterates.
+    pub(crate) iterate: Option<Path>,
+    /// Whether `iterate` is given, rightly or wrongly.
+    pub(crate) iterates: bool,
+    pub(crate) hooks: Hooks,
     pub(crate) krate: Option<Path>,
+}
+
+/// What is called around the items of a job that iterates.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Option<Path>,
+    pub(crate) resume: Option<Path>,
+    pub(crate) stop: Option<Path>,
+    pub(crate) cancel: Option<Path>,
+    pub(crate) complete: Option<Path>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +70,7 @@ pub(crate) enum Backtrace {
 type Read = fn(&mut Options, ParseStream<'_>) -> Result<()>;
 
 /// Every option, in the order of the documentation.
-const OPTIONS: [(&str, Read); 14] = [
+const OPTIONS: [(&str, Read); 22] = [
     ("queue", |options, value| {
         options.queue = Some(queue(value, "queue = \"mailers\"")?);
         Ok(())
@@ -110,11 +127,46 @@ const OPTIONS: [(&str, Read); 14] = [
         options.version = Some(integer_from_one(value, how)?);
         Ok(())
     }),
+    ("cron", |options, value| {
+        options.cron = Some(cron(value)?);
+        Ok(())
+    }),
+    ("tz", |options, value| {
+        options.tz = Some(tz(value)?);
+        Ok(())
+    }),
+    ("iterate", |options, value| {
+        options.iterates = true;
+        options.iterate = Some(function(value, ITERATE)?);
+        Ok(())
+    }),
+    ("on_start", |options, value| {
+        options.hooks.start = Some(function(value, "on_start = prepare")?);
+        Ok(())
+    }),
+    ("on_resume", |options, value| {
+        options.hooks.resume = Some(function(value, "on_resume = prepare")?);
+        Ok(())
+    }),
+    ("on_stop", |options, value| {
+        options.hooks.stop = Some(function(value, "on_stop = release")?);
+        Ok(())
+    }),
+    ("on_cancel", |options, value| {
+        options.hooks.cancel = Some(function(value, "on_cancel = undo")?);
+        Ok(())
+    }),
+    ("on_complete", |options, value| {
+        options.hooks.complete = Some(function(value, "on_complete = report")?);
+        Ok(())
+    }),
     ("crate", |options, value| {
         options.krate = Some(krate(value)?);
         Ok(())
     }),
 ];
+
+const ITERATE: &str = "iterate = rows";
 
 /// The options with parentheses, each with how it is written. The rules may stand there several times.
 const CALLS: [(&str, &str, Read); 3] = [
@@ -162,7 +214,31 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
     if let Err(error) = read.parse2(tokens) {
         errors.push(error);
     }
+    if let (Some(tz), None, true) = (&options.tz, &options.cron, errors.is_empty()) {
+        let message = "`tz` is the time zone of `cron`: write `cron = \"0 3 * * *\"` before it";
+        errors.push(Error::new(tz.span(), message));
+    }
+    if !options.iterates {
+        errors.extend(options.hooks.refused());
+    }
     (options, errors)
+}
+
+impl Hooks {
+    /// Of a job that does not iterate.
+    fn refused(&self) -> Option<Error> {
+        let given = [
+            &self.start,
+            &self.resume,
+            &self.stop,
+            &self.cancel,
+            &self.complete,
+        ];
+        let path = given.into_iter().find_map(Option::as_ref)?;
+        let message =
+            format!("this is called around the items of a job that iterates: add `{ITERATE}`");
+        Some(Error::new_spanned(path, message))
+    }
 }
 
 fn option(options: &mut Options, seen: &mut Vec<Ident>, input: ParseStream<'_>) -> Result<()> {
@@ -338,6 +414,21 @@ fn timeout(value: ParseStream<'_>) -> Result<u64> {
     Ok(seconds)
 }
 
+fn cron(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "cron = \"0 3 * * *\"")?;
+    match cron::check(&literal.value()) {
+        Ok(()) => Ok(literal),
+        Err(error) => Err(Error::new(literal.span(), error)),
+    }
+}
+
+/// The name of a time zone. Whether there is such a zone is asked at the start of a server.
+fn tz(value: ParseStream<'_>) -> Result<LitStr> {
+    let literal = text(value, "tz = \"Europe/Berlin\"")?;
+    name(&literal)?;
+    Ok(literal)
+}
+
 /// A duration in seconds, and where it stands.
 pub(crate) fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> {
     match literal(value, how)? {
@@ -350,6 +441,17 @@ pub(crate) fn seconds(value: ParseStream<'_>, how: &str) -> Result<(u64, Span)> 
             number => Ok((number.into(), seconds.span())),
         },
         other => Err(Error::new(other.span(), how)),
+    }
+}
+
+/// The path of a function.
+fn function(value: ParseStream<'_>, example: &str) -> Result<Path> {
+    match ungrouped(value.parse()?) {
+        Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => Ok(path.path),
+        other => {
+            let message = format!("write the name of a function: `{example}`");
+            Err(Error::new(other.span(), message))
+        }
     }
 }
 

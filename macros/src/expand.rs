@@ -12,6 +12,7 @@ use syn::spanned::Spanned as _;
 
 use crate::attr::{Backtrace, Options, Retry};
 use crate::class_name::class_name;
+use crate::iterate;
 use crate::signature::Function;
 use crate::validate::{Argument, Parameter};
 use crate::{rules, type_text, versions};
@@ -88,6 +89,10 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
         Backtrace::All => quote!(__P::Backtrace::All),
         Backtrace::Lines(lines) => quote!(__P::Backtrace::Lines(#lines)),
     }));
+    let cron = option(options.cron.as_ref().map(|cron| {
+        let tz = option(options.tz.as_ref());
+        quote!(__P::CronInfo::new(#cron, #tz))
+    }));
     let args = arguments(parameters).enumerate().map(|(index, argument)| {
         let name = public_name(argument, index).to_string();
         let name = name.trim_start_matches("r#");
@@ -101,7 +106,10 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
     let policy = rules::policy(options);
     let version = options.version.unwrap_or(1);
     let older = versions::older(options);
-    let run = run(function, parameters);
+    let run = match options.iterates {
+        true => iterate::run(function, parameters, options),
+        false => run(function, parameters),
+    };
     let tuple = tuple(function, parameters);
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
@@ -124,6 +132,7 @@ fn definition(function: &Function, parameters: &[Parameter<'_>], options: &Optio
             timeout: #timeout,
             policy: #policy,
             version: #version,
+            cron: #cron,
             location: __P::Location::new(::core::file!(), ::core::line!()),
             args: &[#(#args),*],
             states: &[#(#states),*],
@@ -164,7 +173,7 @@ fn run(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
     let locals = (0..arguments(parameters).count()).map(|index| local(index, span));
     let mut index = 0;
     let values = parameters.iter().map(|parameter| match parameter {
-        Parameter::Argument(_) => {
+        Parameter::Argument(_) | Parameter::Item(_) => {
             let local = local(index, span);
             index += 1;
             quote!(#local)
@@ -327,7 +336,7 @@ fn tuple(function: &Function, parameters: &[Parameter<'_>]) -> TokenStream {
     tuple.into_token_stream()
 }
 
-fn arguments<'a>(
+pub(crate) fn arguments<'a>(
     parameters: &'a [Parameter<'a>],
 ) -> impl Iterator<Item = &'a Argument<'a>> + Clone {
     parameters.iter().filter_map(|parameter| match parameter {
@@ -344,6 +353,6 @@ fn public_name(argument: &Argument<'_>, index: usize) -> Ident {
         .unwrap_or_else(|| local(index, Span::mixed_site()))
 }
 
-fn local(index: usize, span: Span) -> Ident {
+pub(crate) fn local(index: usize, span: Span) -> Ident {
     Ident::new(&format!("arg{index}"), span)
 }

@@ -5,9 +5,11 @@
 
 mod attr;
 mod class_name;
+mod cron;
 mod duration;
 mod expand;
 mod fallback;
+mod iterate;
 mod rules;
 mod signature;
 mod type_text;
@@ -59,6 +61,10 @@ use proc_macro2::TokenStream;
 /// | `retries_exhausted = path` | `async fn(job: &Record, cause: &Cause<E>)`: called once it has used up its tries | |
 /// | `version = 3` | the version of its arguments | 1 |
 /// | `from(V2, V1)` | the types of older arguments, the newest first | |
+/// | `cron = "0 3 * * *"` | when it is enqueued by itself: five fields, six with the seconds first, or `@daily` and its like. Such a job has no arguments, or only `Option`s | not at all |
+/// | `tz = "Europe/Berlin"` | the time zone of `cron` | `"UTC"` |
+/// | `iterate = rows` | the function that gives the items which the job is called with, one a call: see `sancho::iterate` | called once |
+/// | `on_start = path`, `on_resume`, `on_stop`, `on_cancel`, `on_complete` | what is called around the items | nothing |
 /// | `crate = path` | where sancho is, if not at `::sancho` | `::sancho` |
 ///
 /// # Errors
@@ -89,7 +95,14 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => return fallback::unreadable(&item, &error),
     };
     let (mut options, mut errors) = attr::parse(options);
-    let parameters = match validate::parameters(&function) {
+    let parameters = validate::parameters(&function).and_then(|parameters| {
+        if options.iterates {
+            iterate::with_item(&function, parameters)
+        } else {
+            Ok(parameters)
+        }
+    });
+    let parameters = match parameters {
         Ok(parameters) => parameters,
         Err(error) => {
             errors.push(error);
@@ -98,6 +111,7 @@ fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     };
     errors.extend(rules::check(&mut options, &function));
     errors.extend(versions::check(&options));
+    errors.extend(validate::cron(&parameters, &options));
     let job = expand::job(&function, &parameters, &options);
     fallback::with_errors(job, errors)
 }

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Ident, Meta, Pat, PatType, Result, ReturnType, Type};
 
+use crate::attr::Options;
 use crate::signature::Function;
 use crate::type_text;
 
@@ -13,6 +14,8 @@ const MAX_ARGUMENTS: usize = 12;
 
 /// A parameter of the function.
 pub(crate) enum Parameter<'a> {
+    /// Stands for an item of the source, in a job that iterates.
+    Item(Argument<'a>),
     /// Stands in the payload.
     Argument(Argument<'a>),
     /// Shared state of this type, borrowed.
@@ -22,6 +25,7 @@ pub(crate) enum Parameter<'a> {
 }
 
 /// A parameter that stands in the payload.
+#[derive(Clone)]
 pub(crate) struct Argument<'a> {
     /// The name, where the pattern is one.
     pub(crate) name: Option<&'a Ident>,
@@ -93,6 +97,25 @@ pub(crate) fn parameters(function: &Function) -> Result<Vec<Parameter<'_>>> {
         all
     });
     combined.map_or(Ok(parameters), Err)
+}
+
+/// What stands in the way of a job with `cron`, which nobody gives arguments.
+pub(crate) fn cron(parameters: &[Parameter<'_>], options: &Options) -> Option<Error> {
+    options.cron.as_ref()?;
+    let needed = parameters.iter().find_map(|parameter| match parameter {
+        Parameter::Argument(argument) if !is_option(argument.ty) => Some(argument.ty),
+        _ => None,
+    })?;
+    let ty = type_text::of(needed);
+    let message = format!(
+        "a job with `cron` is enqueued without arguments: write `Option<{ty}>`, or leave `cron` out and give the arguments in a \
+         schedule file"
+    );
+    Some(Error::new_spanned(needed, message))
+}
+
+fn is_option(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
 }
 
 const GENERIC: &str = "a job is read from a queue, where no types are known, so it cannot be generic: write the types themselves, \

@@ -3,6 +3,9 @@
 #[doc = include_str!("guide/first_job.md")]
 pub mod first_job {}
 
+#[doc = include_str!("guide/serving.md")]
+pub mod serving {}
+
 #[doc = include_str!("guide/middleware.md")]
 pub mod middleware {}
 
@@ -17,6 +20,12 @@ pub mod testing {}
 
 #[doc = include_str!("guide/failures.md")]
 pub mod failures {}
+
+#[doc = include_str!("guide/cron.md")]
+pub mod cron {}
+
+#[doc = include_str!("guide/long_jobs.md")]
+pub mod long_jobs {}
 
 #[doc = include_str!("guide/dashboard.md")]
 pub mod dashboard {}

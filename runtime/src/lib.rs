@@ -16,7 +16,9 @@ pub mod testing;
 
 /// The worker: [`serve`](runtime::serve()) for a program of its own, [`Server`](runtime::Server) for one that does other things as well.
 pub mod runtime {
-    pub use crate::engine::{Server, ServerBuilder};
+    pub use crate::engine::{
+        Capsule, CapsuleHandle, Handle, Mode, ServedQueue, Server, ServerBuilder,
+    };
     pub use crate::serve::serve;
 }
 
@@ -27,9 +29,11 @@ pub mod __private;
 pub use api::cancel;
 pub use client::{BulkError, Client, Config, Push, PushError, Set, Wire, client, init};
 pub use error::{Error, Result};
+pub use job::cron;
 pub use job::current;
 pub use job::payload::Record;
 pub use job::{
-    CancelReason, Cause, Context, Exhausted, Failure, GlobalId, JobId, Outcome, RetryIn,
+    CancelReason, Cause, Checkpoint, CheckpointError, Context, Exhausted, Failure, GlobalId, JobId,
+    Outcome, RetryIn, iterate,
 };
 pub use sancho_macros::job;

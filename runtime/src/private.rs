@@ -1,6 +1,7 @@
 //! What the code that `#[job]` generates may name. Not an interface: it changes with the macro.
 
 pub use std::boxed::Box;
+pub use std::clone::Clone;
 use std::future::Future;
 pub use std::iter::IntoIterator;
 use std::marker::PhantomData;
@@ -19,8 +20,9 @@ pub use crate::client::typed::{
 };
 pub use crate::client::{BulkEach, BulkPush, Inline, Push, Set, SetOptions, TypedSet};
 pub use crate::job::blocking::blocking;
+pub use crate::job::iterate::{Iterating, hook};
 pub use crate::job::{
-    ArgInfo, Args, Backtrace, Call, Cause, Definition, ErrorOf, Failure, IntoExhausted,
+    ArgInfo, Args, Backtrace, Call, Cause, CronInfo, Definition, ErrorOf, Failure, IntoExhausted,
     IntoOutcome, Item, Job, Location, Message, OfAny, OfError, Older, Outcome, Policy, Retry,
     RetryIn, RetryRule, Returned, Rule, Spec, StateInfo, Takes, Wait, upcast,
 };

@@ -5,6 +5,7 @@
 mod failures;
 mod harness;
 mod http;
+mod iterating;
 mod log;
 mod processes;
 mod pushed_here;

@@ -258,18 +258,19 @@ async fn processes_are_told(site: Site) {
     )
     .await
     .is(404);
-    site.post_surely("/busy", &[("jid", "b7"), ("do", "cancel")])
+    let cancel = [("jid", "b7"), ("do", "cancel")];
+    site.post("/busy", &cancel)
         .await
-        .shows("The job was told to end");
-    assert!(
-        site.api()
-            .iteration("b7")
-            .await
-            .unwrap()
-            .unwrap()
-            .cancelled
-            .is_some()
-    );
+        .shows("Tell this job to end?");
+    site.post_surely("/busy", &cancel)
+        .await
+        .shows("neither waits nor runs");
+    site.push("default", r#"{"class":"A","args":[],"jid":"b7"}"#)
+        .await;
+    site.post_surely("/busy", &cancel)
+        .await
+        .shows("it will not run");
+    assert_eq!(sizes(&site).await.0, 0);
 }
 
 /// Waits for the end of an action on many jobs, whose page this is.

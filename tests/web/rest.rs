@@ -131,7 +131,12 @@ async fn everything_can_be_done(site: Site) {
             )
             .await
     ));
-    assert!(done(&site.post("/api/cancel", &[("jid", "x")]).await));
+    let cancelled = site.post("/api/cancel", &[("jid", "x")]).await;
+    assert_eq!(cancelled.is(200).json()["became"], "gone");
+    site.push("low", r#"{"class":"A","args":[],"jid":"x"}"#)
+        .await;
+    let cancelled = site.post("/api/cancel", &[("jid", "x")]).await;
+    assert_eq!(cancelled.json()["became"], "removed");
     let stats = site.api().stats().await.unwrap();
     assert_eq!((stats.retries, stats.dead, stats.enqueued), (0, 1, 1));
 }

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
-use sancho::api::{Acted, Signal};
+use sancho::api::{Acted, Cancelled, Signal};
 use sancho::store::Order;
 use serde_json::{Map, Value, json};
 
@@ -340,8 +340,17 @@ async fn act_on_process(asked: Asked, Posted(posted): Posted) -> Answer {
 async fn cancel(asked: Asked, Posted(posted): Posted) -> Answer {
     let jid = posted.get("jid");
     asked.begin(Action::CancelJob, jid)?;
-    let at = asked.app.api.cancel(jid).await?;
-    Ok(Json(json!({ "done": true, "cancelled": values::time(at) })))
+    let cancelled = asked.app.api.cancel(jid).await?;
+    asked.app.snapshots.forget();
+    let (became, process) = match cancelled {
+        Cancelled::Removed(_) => ("removed", None),
+        Cancelled::Told => ("told", None),
+        Cancelled::Asked { process } => ("asked", Some(process)),
+        _ => ("gone", None),
+    };
+    Ok(Json(
+        json!({ "done": became != "gone", "became": became, "process": process }),
+    ))
 }
 
 async fn act_on_failures(asked: Asked, Posted(posted): Posted) -> Answer {

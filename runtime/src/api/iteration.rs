@@ -1,31 +1,10 @@
 //! How far jobs that iterate have come, and telling a job to end.
 
-use std::time::Duration;
-
 use super::error::not_empty;
 use super::{Acted, Api, ApiError};
-use crate::job::Timestamp;
-use crate::store::{Effect, Fields, Guard, Tx, keys};
-
-/// How long the state of an iteration is kept, as in Sidekiq.
-const KEEP_STATE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// When a job was told to end, in whole seconds.
-const CANCELLED: &str = "cancelled";
-
-/// How far a job that iterates has come, as it last said.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Iteration {
-    /// How often it was started.
-    pub executions: u64,
-    /// Where it goes on, as JSON text.
-    pub cursor: Option<String>,
-    /// How long it ran so far.
-    pub runtime: Duration,
-    /// When it was told to end.
-    pub cancelled: Option<Timestamp>,
-}
+use crate::job::checkpoint::CANCELLED;
+use crate::job::{Iteration, Timestamp};
+use crate::store::{Effect, Guard, Tx, keys};
 
 impl Api {
     /// How far these jobs have come, in the order asked; `None` for one that does not iterate, has not started, or is done.
@@ -41,7 +20,10 @@ impl Api {
             .map(|jid| keys::iteration(jid.as_ref()))
             .collect();
         let fields = self.fields_of(&keys).await?;
-        Ok(fields.iter().map(Iteration::read).collect())
+        Ok(fields
+            .iter()
+            .map(|fields| Iteration::read(fields))
+            .collect())
     }
 
     /// How far a job has come.
@@ -93,29 +75,6 @@ pub(super) fn end_iteration(jid: &str, now: Timestamp) -> Effect {
     Effect::SetFields {
         key: keys::iteration(jid),
         fields: vec![(CANCELLED.into(), seconds.to_string().into())],
-        ttl: Some(KEEP_STATE),
-    }
-}
-
-impl Iteration {
-    fn read(fields: &Fields) -> Option<Self> {
-        if fields.is_empty() {
-            return None;
-        }
-        let text = |name: &str| {
-            let (_, value) = fields.iter().find(|(field, _)| field == name)?;
-            std::str::from_utf8(value).ok()
-        };
-        let number = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok());
-        Some(Self {
-            executions: text("ex")
-                .and_then(|ex| ex.parse().ok())
-                .unwrap_or_default(),
-            cursor: text("c").map(ToOwned::to_owned),
-            runtime: number("rt")
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                .unwrap_or_default(),
-            cancelled: number(CANCELLED).map(Timestamp::from_score),
-        })
+        ttl: Some(Iteration::KEPT_FOR),
     }
 }

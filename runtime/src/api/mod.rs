@@ -36,6 +36,7 @@
 
 mod cancel;
 mod change;
+mod cron;
 mod deploys;
 mod display;
 pub mod doctor;
@@ -59,13 +60,14 @@ mod work;
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::job::{Iteration, JobProgress};
 pub use cancel::{Cancelled, cancel};
 pub use change::Acted;
+pub use cron::{Cron, CronRun, CronStatus};
 pub use deploys::{Deploys, Mark};
 pub use doctor::{doctor, mend};
 pub use entry::SortedEntry;
 pub use error::ApiError;
-pub use iteration::Iteration;
 pub use metrics::{BUCKETS, ClassMetrics, Metrics, Period, Sample};
 pub use overview::Overview;
 pub use place::MAX_PAGE;

@@ -51,7 +51,7 @@ pub struct Relocated {
 }
 
 impl Api {
-    /// Moves all jobs, pauses and total counters to another store: for the day when one machine is no longer enough.
+    /// Moves all jobs, pauses, entries of the cron and total counters to another store: for the day when one machine is no longer enough.
     ///
     /// Payloads keep their bytes, entries their times, queues their order; what the destination has already stands before. Each page is
     /// placed there and then taken here, so a move that is cut off at any point loses nothing, and going on with a new one
@@ -272,8 +272,13 @@ impl Relocation {
         applied(&self.placed.commit(vec![forget]).await?)
     }
 
-    /// Carries the counters over and gives the lease up.
+    /// Carries the cron and the counters over and gives the lease up.
     async fn end(&mut self) -> Result<(), ApiError> {
+        let (put, take) = self.from.cron().carried().await?;
+        if !put.is_empty() {
+            applied(&self.placed.commit(put).await?)?;
+            applied(&self.taken.commit(take).await?)?;
+        }
         let stats = self.from.stats().await?;
         let totals = [
             (Stat::Processed, stats.processed),

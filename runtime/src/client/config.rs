@@ -102,6 +102,11 @@ impl Config {
         self
     }
 
+    /// Whether a store was named here.
+    pub(crate) fn names_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     pub(crate) fn with_states(mut self, states: Arc<States>) -> Self {
         self.surroundings.states = states;
         self
@@ -147,21 +152,31 @@ impl Default for Config {
 }
 
 fn from_environment(get: impl Fn(&str) -> Option<String>) -> crate::Result<StoreUrl> {
-    if let Some(url) = get("SANCHO_STORE") {
-        return StoreUrl::parse(&url, "SANCHO_STORE");
+    match named_store(get)? {
+        Some((variable, url)) => StoreUrl::parse(&url, &variable),
+        None => StoreUrl::parse(DEFAULT_STORE, "the default store"),
+    }
+}
+
+/// The variable that names the store, and its URL.
+///
+/// # Errors
+/// `REDIS_PROVIDER` names a variable that is not set.
+pub(crate) fn named_store(
+    get: impl Fn(&str) -> Option<String>,
+) -> crate::Result<Option<(String, String)>> {
+    let named = |name: &str| Some((name.to_owned(), get(name)?));
+    if let Some(store) = named("SANCHO_STORE") {
+        return Ok(Some(store));
     }
     if let Some(variable) = get("REDIS_PROVIDER") {
-        let url = get(&variable).ok_or_else(|| {
+        return named(&variable).map(Some).ok_or_else(|| {
             crate::Error::config(format!(
                 "REDIS_PROVIDER names the variable {variable}, which is not set: set {variable} to the URL of your Redis"
             ))
-        })?;
-        return StoreUrl::parse(&url, &variable);
+        });
     }
-    match get("REDIS_URL") {
-        Some(url) => StoreUrl::parse(&url, "REDIS_URL"),
-        None => StoreUrl::parse(DEFAULT_STORE, "the default store"),
-    }
+    Ok(named("REDIS_URL"))
 }
 
 #[cfg(test)]

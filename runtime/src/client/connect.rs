@@ -54,6 +54,28 @@ impl StoreUrl {
             _ => Err(wrong("which is no store")),
         }
     }
+
+    /// Whether all of it can be read, without opening the store.
+    ///
+    /// # Errors
+    /// What a store makes of it at the latest when it is opened.
+    pub(crate) fn check(&self, setting: &str) -> Result<()> {
+        match self {
+            Self::Redis(url) => RedisStore::check_url(url)
+                .map_err(|error| Error::config(format!("{setting} cannot be used: {error}"))),
+            Self::Sqlite(path) => {
+                let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+                match folder.filter(|folder| !folder.is_dir()) {
+                    Some(folder) => Err(Error::config(format!(
+                        "{setting} is {self}, whose folder {} is not there: make it, or name another file",
+                        folder.display()
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            Self::Memory => Ok(()),
+        }
+    }
 }
 
 /// As the setting of a store is read.

@@ -24,18 +24,20 @@ use std::time::Duration;
 
 pub use class::{ClassSet, DefaultClient, client};
 pub use config::Config;
+pub(crate) use config::named_store;
 pub use connect::StoreUrl;
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};
 pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};
 #[doc(hidden)]
 pub use options::{SetOptions, TypedSet};
+pub(crate) use plan::of_definition;
 pub use push::{BULK_SLICE, BULK_SLICE_BYTES, BulkEach, BulkPush, Inline, Push};
 pub use set::Set;
 
 pub use crate::job::payload::{FieldError, NewJob, Wire};
 
-use crate::job::{States, Timestamp};
+use crate::job::{JobId, States, Timestamp};
 use crate::layers::{self, Layer};
 use crate::store::{Store, TestClock, Tx};
 use lane::{Pusher, Reply};
@@ -123,6 +125,17 @@ impl Client {
     /// The job after middleware, checked.
     async fn prepare(&self, job: NewJob) -> Result<NewJob, PushError> {
         self.0.surroundings.prepare(job, self.now()).await
+    }
+
+    /// The transaction that pushes a job now, for who commits it together with something else.
+    pub(crate) async fn planned(
+        &self,
+        job: NewJob,
+        now: Timestamp,
+    ) -> Result<(JobId, Tx), PushError> {
+        let job = self.prepare(job).await?;
+        let tx = plan::transaction(std::slice::from_ref(&job), now, self.wire(), self.layers());
+        Ok((job.jid, tx))
     }
 
     fn surroundings(&self) -> &Surroundings {

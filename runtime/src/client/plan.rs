@@ -30,6 +30,16 @@ pub(super) fn job<A: Args>(
     let args = args
         .encode(definition.args)
         .map_err(|error| PushError::invalid(definition.class, error.to_string()))?;
+    let mut job = of_definition(definition, args);
+    job.at = at;
+    if let Some(options) = options {
+        apply(options, &mut job);
+    }
+    Ok(job)
+}
+
+/// A job with the options that its attribute gives it.
+pub(crate) fn of_definition(definition: &Definition, args: String) -> NewJob {
     let mut job = NewJob::new(definition.class, args);
     job.queue = definition.queue.into();
     job.retry = definition.retry;
@@ -39,11 +49,7 @@ pub(super) fn job<A: Args>(
     job.backtrace = definition.backtrace;
     job.version = definition.version;
     job.tags = definition.tags.iter().map(ToString::to_string).collect();
-    job.at = at;
-    if let Some(options) = options {
-        apply(options, &mut job);
-    }
-    Ok(job)
+    job
 }
 
 /// What a push by class asks for, before middleware.

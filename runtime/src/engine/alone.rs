@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::config::EngineConfig;
 use super::session::Claims;
-use super::{Engine, Server, execute, promote};
+use super::{Engine, Server, checkpoints, execute, promote};
 use crate::client::Client;
 use crate::job::{Cancel, Ending, Timestamp, panic};
 use crate::store::{
@@ -17,7 +17,7 @@ use crate::store::{
 
 /// An engine without its loops. It renews no lease, so it is for a store that nobody else works on.
 #[derive(Debug)]
-pub(crate) struct Alone(Engine);
+pub(crate) struct Alone(Arc<Engine>);
 
 impl Alone {
     /// What this server would be, on the store of this client.
@@ -28,7 +28,7 @@ impl Alone {
         panic::remember_places();
         let engine = server.engine(client);
         engine.session.start().await?;
-        Ok(Self(engine))
+        Ok(Self(Arc::new(engine)))
     }
 
     /// Runs the job with these bytes in this queue, if it is still there. `claiming` is held while it is claimed: whoever works on
@@ -47,14 +47,18 @@ impl Alone {
             self.claim(queue, payload).await?
         };
         let cancel = Cancel::default();
-        let (executed, ending) = execute::attempt(&self.0, claim, &claimed, &cancel).await?;
-        self.0.session.turn(&[executed.tx], &[], 0).await;
+        let checkpoints = checkpoints::of(&self.0, &claim);
+        let (executed, ending) =
+            execute::attempt(&self.0, claim, &claimed, &cancel, &checkpoints).await?;
+        self.0.session.turn(&[executed.tx], Vec::new(), 0).await;
         Some(ending)
     }
 
     async fn claim(&self, queue: &Arc<str>, payload: &Bytes) -> Option<(ClaimId, Claimed)> {
         let session = &self.0.session;
-        let moved = session.turn(&[to_head(queue, payload)], &[], 0).await;
+        let moved = session
+            .turn(&[to_head(queue, payload)], Vec::new(), 0)
+            .await;
         if moved.results != [TxResult::Applied] {
             return None;
         }
@@ -62,7 +66,8 @@ impl Alone {
             queue: queue.clone(),
             share: 0,
         };
-        let Some(Claims::Taken { owner, jobs, .. }) = session.turn(&[], &[source], 1).await.claimed
+        let Some(Claims::Taken { owner, jobs, .. }) =
+            session.turn(&[], vec![source], 1).await.claimed
         else {
             return None;
         };

@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
-use super::config::EngineConfig;
+use super::capsule::{self, Capsule, CapsuleState};
+use super::config::{DEFAULT_CONCURRENCY, EngineConfig};
+use super::cron::Declared;
 use super::death::{DeathHandler, DeathHandlers};
 use super::errors::{ErrorHandler, ErrorHandlers};
 use super::hooks::{Event, HookResult, Hooks};
 use super::middleware::{Middleware, MiddlewareChain};
 use super::orders::Handle;
 use super::points::{Point, Points};
+use super::queues::ServedQueue;
 use crate::client::{Client, ClientMiddlewareChain, Config};
+use crate::job::cron::CronEntry;
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
 use crate::store::TestClock;
@@ -24,6 +29,8 @@ use crate::{Error, Result};
 #[must_use = "a server is described in vain unless it is built and run"]
 pub struct ServerBuilder {
     config: EngineConfig,
+    /// What was said of capsules, the default one first.
+    capsules: Vec<Capsule>,
     client: Option<Client>,
     client_config: Config,
     wire: Option<Wire>,
@@ -35,6 +42,8 @@ pub struct ServerBuilder {
     states: States,
     registered: Vec<&'static Definition>,
     only: bool,
+    cron: Vec<CronEntry>,
+    schedule_file: Option<PathBuf>,
     clock: Option<TestClock>,
     points: Points,
 }
@@ -50,6 +59,7 @@ pub(super) struct Chosen {
     pub(super) hooks: Hooks,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
+    pub(super) declared: Declared,
     pub(super) clock: Option<TestClock>,
     pub(super) points: Points,
 }
@@ -58,6 +68,7 @@ impl ServerBuilder {
     pub(super) fn new() -> Self {
         Self {
             config: EngineConfig::default(),
+            capsules: vec![Capsule::named(capsule::DEFAULT)],
             client: None,
             client_config: Config::new(),
             wire: None,
@@ -69,6 +80,8 @@ impl ServerBuilder {
             states: States::default(),
             registered: Vec::new(),
             only: false,
+            cron: Vec::new(),
+            schedule_file: None,
             clock: None,
             points: Points::default(),
         }
@@ -87,18 +100,25 @@ impl ServerBuilder {
     }
 
     /// How many jobs run at once. Defaults to 10.
-    pub fn concurrency(mut self, jobs: usize) -> Self {
-        self.config.concurrency = jobs;
-        self
+    pub fn concurrency(self, jobs: usize) -> Self {
+        self.capsule(Capsule::named(capsule::DEFAULT).concurrency(jobs))
     }
 
-    /// The queues to serve, most urgent first: a queue is taken from only while those before it are empty. Defaults to
-    /// `default`.
-    pub fn queues<T: Into<String>>(mut self, queues: impl IntoIterator<Item = T>) -> Self {
-        self.config.queues = queues
-            .into_iter()
-            .map(|queue| queue.into().into())
-            .collect();
+    /// The queues to serve: names, or names with weights as in `("critical", 3)`. How it is chosen between them follows from the
+    /// weights, as in Sidekiq ([`Mode`](super::Mode)): without any, a queue is taken from only while those before it are
+    /// empty. Defaults to `default`.
+    pub fn queues<T: Into<ServedQueue>>(self, queues: impl IntoIterator<Item = T>) -> Self {
+        self.capsule(Capsule::named(capsule::DEFAULT).queues(queues))
+    }
+
+    /// Adds a capsule: slots of its own for queues of its own. What is said of one of the same name before still holds where this
+    /// one says nothing.
+    pub fn capsule(mut self, capsule: Capsule) -> Self {
+        let mut known = self.capsules.iter_mut();
+        match known.find(|known| known.name() == capsule.name()) {
+            Some(known) => *known = capsule.or(known.clone()),
+            None => self.capsules.push(capsule),
+        }
         self
     }
 
@@ -111,6 +131,25 @@ impl ServerBuilder {
     /// What others see this process called, beside its host and process id. Defaults to the program's name.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.config.tag = tag.into();
+        self
+    }
+
+    /// By what else others may tell this process from its like, beside its tag. Defaults to nothing.
+    pub fn labels<T: Into<String>>(mut self, labels: impl IntoIterator<Item = T>) -> Self {
+        self.config.labels = labels.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long the schedule and the retry set are left alone at most. A job that is due wakes the server anyway: this is for wake-ups
+    /// that are lost. Defaults to 10 s; at least 100 ms.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.config.poll_interval = interval;
+        self
+    }
+
+    /// How long a push of its jobs may take, as [`Config::push_timeout`] has it.
+    pub fn push_timeout(mut self, timeout: Duration) -> Self {
+        self.client_config = self.client_config.push_timeout(timeout);
         self
     }
 
@@ -285,6 +324,31 @@ impl ServerBuilder {
         self
     }
 
+    /// Enqueues a job by itself: see [`cron`](crate::cron). Repeat it for more. An entry of the same name in the schedule file
+    /// takes its place, and it takes that of a job's attribute.
+    pub fn cron(mut self, entry: CronEntry) -> Self {
+        self.cron.push(entry);
+        self
+    }
+
+    /// Enqueues jobs by themselves, as this file says: sidekiq-cron's `schedule.yml`, or the same in TOML. It is read by
+    /// [`build`](Self::build). Entries that the file has no more are removed at the start.
+    pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.schedule_file = Some(path.into());
+        self
+    }
+
+    /// Reads the schedule file that sidekiq-cron would read where nobody names one, if there is one: `config/schedule.yml`, or the
+    /// same with `.yaml` or `.toml`.
+    pub(crate) fn default_schedule_file(mut self) -> Self {
+        if self.schedule_file.is_none() {
+            let names = ["yml", "yaml", "toml"].map(|form| format!("config/schedule.{form}"));
+            let mut paths = names.into_iter().map(PathBuf::from);
+            self.schedule_file = paths.find(|path| path.exists());
+        }
+        self
+    }
+
     /// Reads the time from `clock`, as the store of a test does.
     #[doc(hidden)]
     pub fn with_clock(mut self, clock: TestClock) -> Self {
@@ -299,11 +363,16 @@ impl ServerBuilder {
         self
     }
 
+    /// Whether somebody said where the jobs are.
+    pub(crate) fn names_store(&self) -> bool {
+        self.client.is_some() || self.client_config.names_store()
+    }
+
     /// Checks everything that can be checked without the store.
     ///
     /// # Errors
     /// No job to serve; two jobs of one class; state that a job needs and that was not given; no queue; a number out of bounds;
-    /// client middleware for a client that has its own.
+    /// client middleware for a client that has its own; a schedule file or a time zone that cannot be used.
     pub fn build(self) -> Result<Server> {
         if self.changes_pushes && self.client.is_some() {
             return Err(Error::config(
@@ -311,6 +380,11 @@ impl ServerBuilder {
             ));
         }
         let mut config = checked(self.config)?;
+        let concurrency = self.capsules[0].said_concurrency();
+        let concurrency = concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+        let capsules = self.capsules.into_iter();
+        let capsules = capsules.map(|capsule| CapsuleState::new(capsule, concurrency));
+        let handle = Handle::new(capsules.collect::<Result<_>>()?);
         let of_client = || self.client.as_ref().map(Client::wire);
         config.wire = self.wire.or_else(of_client).unwrap_or_default();
         let linked = crate::__private::JOBS
@@ -319,9 +393,11 @@ impl ServerBuilder {
             .filter(|_| !self.only);
         let registry = Registry::new(linked.chain(self.registered)).map_err(Error::jobs)?;
         registry.check(&self.states).map_err(Error::jobs)?;
+        let file = self.schedule_file.as_deref();
+        let declared = Declared::new(&registry, self.cron, file, &config.tag)?;
         let states = Arc::new(self.states);
         Ok(Server {
-            handle: Handle::default(),
+            handle,
             chosen: Chosen {
                 config,
                 client: self.client,
@@ -332,6 +408,7 @@ impl ServerBuilder {
                 hooks: self.hooks,
                 states,
                 registry,
+                declared,
                 clock: self.clock,
                 points: self.points,
             },
@@ -345,25 +422,22 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(300);
 /// The longest lease and shutdown timeout: longer ones have no end that a clock can show.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The most jobs at once.
-const MOST_CONCURRENCY: usize = 100_000;
+/// The shortest time between two looks at the schedule.
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
-fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
-    if config.concurrency == 0 || config.concurrency > MOST_CONCURRENCY {
-        let given = config.concurrency;
-        return Err(Error::config(format!(
-            "the concurrency is {given}: give a number from 1 to {MOST_CONCURRENCY}"
-        )));
-    }
+fn checked(config: EngineConfig) -> Result<EngineConfig> {
     if config.lease < SHORTEST_LEASE {
         return Err(Error::config(format!(
             "the lease is {:?}: give at least {SHORTEST_LEASE:?}",
             config.lease
         )));
     }
-    if config.lease > LONGEST || config.shutdown_timeout > LONGEST {
+    if [config.lease, config.shutdown_timeout, config.poll_interval]
+        .iter()
+        .any(|time| *time > LONGEST)
+    {
         return Err(Error::config(format!(
-            "the lease and the shutdown timeout are at most {} days",
+            "the lease, the shutdown timeout and the poll interval are at most {} days",
             LONGEST.as_secs() / 86_400
         )));
     }
@@ -377,14 +451,12 @@ fn checked(mut config: EngineConfig) -> Result<EngineConfig> {
             "dead_max_jobs is 0: give one more than the dead set is to keep",
         ));
     }
-    if config.queues.is_empty() {
-        return Err(Error::config("there is no queue to serve: name one"));
+    if config.poll_interval < SHORTEST_POLL {
+        return Err(Error::config(format!(
+            "the poll interval is {:?}: give at least {SHORTEST_POLL:?}",
+            config.poll_interval
+        )));
     }
-    if config.queues.iter().any(|queue| queue.is_empty()) {
-        return Err(Error::config("a queue's name is empty"));
-    }
-    let mut seen = std::collections::HashSet::new();
-    config.queues.retain(|queue| seen.insert(queue.clone()));
     Ok(config)
 }
 
@@ -392,6 +464,7 @@ impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerBuilder")
             .field("config", &self.config)
+            .field("capsules", &self.capsules)
             .finish_non_exhaustive()
     }
 }

@@ -77,10 +77,13 @@ impl Cancelling {
             tracing::warn!("an order to cancel names no claim: {}", one_line(order));
             return;
         };
-        self.engine.slots.cancel(ClaimId {
-            owner: owner.clone(),
-            token: Token::from_number(token),
-        });
+        // The capsule that runs it is told now; the others, or the one whose it will be, take note of it.
+        for capsule in self.engine.handle.states() {
+            capsule.slots.cancel(ClaimId {
+                owner: owner.clone(),
+                token: Token::from_number(token),
+            });
+        }
         self.engine.given_up.notify_one();
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Engine;
+use super::capsule::CapsuleState;
 use super::errors::ExecutionError;
 use super::finish::{self, Finished};
 use super::limits;
 use super::middleware::{Execution, Next};
+use super::{Engine, checkpoints};
+use crate::job::checkpoint::Checkpoints;
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
 use crate::job::{
@@ -31,8 +33,9 @@ pub(super) async fn execute(
     claim: ClaimId,
     claimed: &Claimed,
     cancel: &Cancel,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Option<Executed> {
-    let (executed, _) = attempt(engine, claim, claimed, cancel).await?;
+    let (executed, _) = attempt(engine, claim, claimed, cancel, checkpoints).await?;
     Some(executed)
 }
 
@@ -42,6 +45,7 @@ pub(super) async fn attempt(
     claim: ClaimId,
     claimed: &Claimed,
     cancel: &Cancel,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Option<(Executed, Ending)> {
     let start = Instant::now();
     let (known, mut ending) = match Record::parse(claimed.payload.clone()) {
@@ -49,7 +53,10 @@ pub(super) async fn attempt(
         Ok(record) => {
             let job = engine.registry.resolve(&record);
             let ending = match job {
-                Ok(job) => run(engine, claimed, &record, job, cancel).await,
+                Ok(job) => {
+                    let ending = run(engine, claimed, &record, job, cancel, checkpoints).await;
+                    checkpoints::ending(checkpoints, ending)
+                }
                 Err(ref class) => Ending::Failed(Failure::unknown_class(class)),
             };
             let (record, job) = (Some(record), job.ok());
@@ -63,7 +70,17 @@ pub(super) async fn attempt(
         ending = Ending::Cancelled;
     }
     let took = start.elapsed();
-    let executed = conclude(engine, claim, claimed, &known, &mut ending, took).await;
+    let checkpoints = checkpoints.as_ref();
+    let executed = conclude(
+        engine,
+        claim,
+        claimed,
+        &known,
+        checkpoints,
+        &mut ending,
+        took,
+    )
+    .await;
     Some((executed, ending))
 }
 
@@ -107,6 +124,7 @@ pub(super) async fn conclude(
     claim: ClaimId,
     claimed: &Claimed,
     known: &Known,
+    checkpoints: &Checkpoints,
     ending: &mut Ending,
     took: Duration,
 ) -> Executed {
@@ -116,6 +134,7 @@ pub(super) async fn conclude(
         claimed,
         record: known.record.as_ref(),
         definition: known.definition(),
+        checkpoints: Some(checkpoints),
     };
     engine.metrics.record(known.class(), ending, took);
     let settlement = finish::settle(engine, finished, ending);
@@ -141,6 +160,7 @@ async fn run(
     record: &Record,
     job: Resolved,
     cancel: &Cancel,
+    checkpoints: &Arc<Checkpoints>,
 ) -> Ending {
     if cancel.reason() == Some(CancelReason::User) {
         // Cancelled while it was claimed and not started.
@@ -153,7 +173,7 @@ async fn run(
         queue = &*claimed.queue,
         "start"
     );
-    let context = context(engine, claimed, record, cancel);
+    let context = context(engine, claimed, record, cancel, checkpoints);
     let mut call = Call::new(
         record.args().clone(),
         engine.states.clone(),
@@ -175,7 +195,13 @@ async fn run(
     }
 }
 
-fn context(engine: &Engine, claimed: &Claimed, record: &Record, cancel: &Cancel) -> Context {
+fn context(
+    engine: &Engine,
+    claimed: &Claimed,
+    record: &Record,
+    cancel: &Cancel,
+    checkpoints: &Arc<Checkpoints>,
+) -> Context {
     Context::new(ContextParts {
         jid: record.jid().clone(),
         queue: claimed.queue.clone(),
@@ -186,6 +212,7 @@ fn context(engine: &Engine, claimed: &Claimed, record: &Record, cancel: &Cancel)
         tags: record.tags().to_vec(),
         stopping: engine.stopping.clone(),
         cancel: cancel.clone(),
+        checkpoints: checkpoints.clone(),
     })
 }
 
@@ -193,19 +220,20 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
     let jid = short(known.jid());
     let class = known.class().map_or("", short);
     let queue = &*claimed.queue;
-    let elapsed_ms = took.as_secs_f64() * 1e3;
+    // Seconds, as Sidekiq's log has them.
+    let elapsed = (took.as_secs_f64() * 1e6).round() / 1e6;
     match ending {
-        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed_ms, "done"),
+        Ending::Returned(Outcome::Done) => tracing::debug!(jid, class, queue, elapsed, "done"),
         Ending::Returned(outcome) => {
             let outcome = one_line(format!("{outcome:?}"));
-            tracing::info!(jid, class, queue, elapsed_ms, %outcome, "done");
+            tracing::info!(jid, class, queue, elapsed, %outcome, "done");
         }
         Ending::Failed(failure) => {
             tracing::warn!(
                 jid,
                 class,
                 queue,
-                elapsed_ms,
+                elapsed,
                 error_class = failure.class,
                 "fail: {}",
                 one_line(&failure.message)
@@ -223,7 +251,7 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
                 jid,
                 class,
                 queue,
-                elapsed_ms,
+                elapsed,
                 "discarded: it was cancelled by a user"
             );
         }
@@ -239,6 +267,7 @@ pub(super) struct Running {
     pub(super) since: Timestamp,
     pub(super) start: Instant,
     pub(super) cancel: Cancel,
+    pub(super) checkpoints: Arc<Checkpoints>,
     pub(super) task: tokio::task::AbortHandle,
 }
 
@@ -249,18 +278,26 @@ impl Drop for Running {
 }
 
 /// Starts a job on a task of its own.
-pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> Running {
+pub(super) fn start(
+    engine: &Arc<Engine>,
+    capsule: &Arc<CapsuleState>,
+    claim: ClaimId,
+    claimed: Claimed,
+) -> Running {
     let cancel = Cancel::default();
+    let checkpoints = checkpoints::of(engine, &claim);
     let work = {
-        let (engine, claim, claimed, cancel) = (
+        let (engine, capsule, claim, claimed, cancel, checkpoints) = (
             engine.clone(),
+            capsule.clone(),
             claim.clone(),
             claimed.clone(),
             cancel.clone(),
+            checkpoints.clone(),
         );
         async move {
-            if let Some(executed) = execute(&engine, claim, &claimed, &cancel).await {
-                engine.endings.push(executed);
+            if let Some(executed) = execute(&engine, claim, &claimed, &cancel, &checkpoints).await {
+                capsule.endings.push(executed);
             }
         }
     };
@@ -271,6 +308,7 @@ pub(super) fn start(engine: &Arc<Engine>, claim: ClaimId, claimed: Claimed) -> R
         since: engine.clock.now(),
         start: Instant::now(),
         cancel,
+        checkpoints,
         task,
     }
 }

@@ -4,19 +4,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Engine;
+use super::capsule::CapsuleState;
 use super::execute::{self, Executed};
 use super::finish::{self, Finished};
 use super::pace::Pace;
 use super::points::Point;
+use super::pulse::Pulse;
+use super::queues::Draw;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
+use crate::job::checkpoint::Checkpoints;
 use crate::job::{Ending, one_line};
-use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Source, Tx, TxResult};
+use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Tx, TxResult};
 
-/// How long it sleeps at most while it has free slots: a belt for wake-ups that are lost.
+/// How long it sleeps at most: a belt for wake-ups that are lost, and a sign of life.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// The waits before a transaction that the store could not apply is tried again: doubled from the first to the last.
@@ -25,9 +29,15 @@ const FAILED_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration
 /// How long an aborted job may take until nothing of it runs any more.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
 
+/// Fills the slots of one capsule.
 pub(super) struct Fetch {
     engine: Arc<Engine>,
-    sources: Vec<Source>,
+    capsule: Arc<CapsuleState>,
+    pulse: Pulse,
+    /// The shape of the capsule that this goes by.
+    version: u64,
+    concurrency: usize,
+    draw: Draw,
     interest: Interest,
     /// Who claimed last.
     owner: Option<Owner>,
@@ -58,19 +68,14 @@ struct Failed {
 }
 
 impl Fetch {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
-        let sources = engine
-            .config
-            .queues
-            .iter()
-            .map(|queue| Source {
-                queue: queue.clone(),
-                share: 0,
-            })
-            .collect();
+    pub(super) fn new(engine: Arc<Engine>, capsule: Arc<CapsuleState>) -> Self {
         Self {
+            pulse: engine.handle.pulse(LONGEST_SLEEP),
             engine,
-            sources,
+            version: capsule.version(),
+            concurrency: capsule.shape().concurrency,
+            draw: capsule.draw(),
+            capsule,
             interest: Interest::queues(),
             owner: None,
             ahead: VecDeque::new(),
@@ -88,19 +93,22 @@ impl Fetch {
         while !stop.begun.is_cancelled() {
             self.step(&stop).await;
         }
+        self.pulse.end();
         self.engine.points.reach(Point::Stopping);
-        let _ = timeout_at(stop.deadline(), self.hand_back_ahead()).await;
+        stop.wait_for(self.hand_back_ahead()).await;
         self.engine.points.reach(Point::Stopping);
-        let _ = timeout_at(stop.deadline(), self.drain()).await;
+        stop.wait_for(self.drain()).await;
         self.interrupt().await;
     }
 
     async fn step(&mut self, stop: &Stop) {
+        self.pulse.beat();
+        self.follow();
         if self.engine.handle.is_quiet() {
             self.hand_back_ahead().await;
         }
         self.fill_slots();
-        let ended = self.engine.endings.gather(self.engine.slots.len()).await;
+        let ended = self.capsule.endings.gather(self.capsule.slots.len()).await;
         let limit = if self.hungry { self.room(&ended) } else { 0 };
         self.collect(ended);
         if self.pending.is_empty() && limit == 0 {
@@ -110,12 +118,23 @@ impl Fetch {
         }
     }
 
+    /// Goes by the shape that the capsule has now.
+    fn follow(&mut self) {
+        let version = self.capsule.version();
+        if version != self.version {
+            self.version = version;
+            self.concurrency = self.capsule.shape().concurrency;
+            self.draw = self.capsule.draw();
+            self.hungry = true;
+        }
+    }
+
     fn fill_slots(&mut self) {
-        while self.busy(&[]) < self.engine.config.concurrency
+        while self.busy(&[]) < self.concurrency
             && let Some((claim, claimed)) = self.ahead.pop_front()
         {
-            let running = execute::start(&self.engine, claim.clone(), claimed);
-            if self.engine.slots.insert(claim, running) {
+            let running = execute::start(&self.engine, &self.capsule, claim.clone(), claimed);
+            if self.capsule.slots.insert(claim, running) {
                 self.engine.given_up.notify_one();
             }
         }
@@ -124,16 +143,16 @@ impl Fetch {
     /// The slots in use once these are removed: by jobs that run, by those that were given up and have not ended, and by those whose end could not be
     /// committed. There are as many spare slots as others.
     fn busy(&self, ended: &[Executed]) -> usize {
-        let spares = self.engine.config.concurrency;
-        self.engine.slots.occupied(spares, ended) + self.failed.len()
+        let spares = self.concurrency;
+        self.capsule.slots.occupied(spares, ended) + self.failed.len()
     }
 
     /// How many to claim, where so many more have ended.
     fn room(&mut self, ended: &[Executed]) -> usize {
-        if self.engine.handle.is_quiet() {
+        if self.engine.handle.is_quiet() || self.draw.is_empty() {
             return 0;
         }
-        let slots = self.engine.config.concurrency;
+        let slots = self.concurrency;
         let busy = self.busy(ended) + self.ahead.len();
         (slots + self.pace.ahead(slots))
             .saturating_sub(busy)
@@ -144,7 +163,7 @@ impl Fetch {
     /// not held any more, since it was given up, is dropped.
     fn collect(&mut self, ended: Vec<Executed>) {
         for Executed { claim, tx, took } in ended {
-            if let Some(running) = self.engine.slots.remove(&claim) {
+            if let Some(running) = self.capsule.slots.remove(&claim) {
                 self.pace.ended(took, running.claimed.payload.len());
                 self.pending.push(Pending {
                     claim,
@@ -173,7 +192,12 @@ impl Fetch {
         if !txs.is_empty() {
             self.engine.points.reach(Point::BeforeCommit);
         }
-        let Turn { results, claimed } = self.engine.session.turn(&txs, &self.sources, limit).await;
+        let sources = if limit > 0 {
+            self.draw.sources(limit)
+        } else {
+            Vec::new()
+        };
+        let Turn { results, claimed } = self.engine.session.turn(&txs, sources, limit).await;
         if !txs.is_empty() {
             self.engine.points.reach(Point::AfterCommit);
         }
@@ -182,7 +206,10 @@ impl Fetch {
         }
         match claimed {
             None => {}
-            Some(Claims::Evicted) => self.give_up_lost().await,
+            Some(Claims::Evicted) => {
+                self.engine.evicted();
+                self.give_up_lost().await;
+            }
             Some(Claims::Taken {
                 owner,
                 jobs,
@@ -253,7 +280,7 @@ impl Fetch {
     async fn give_up_lost(&mut self) {
         let owner = self.engine.session.owner().await;
         let kept = |claim: &ClaimId| claim.owner == owner;
-        self.engine.slots.retain(kept);
+        self.capsule.slots.retain(kept);
         self.engine.given_up.notify_one();
         self.ahead.retain(|(claim, _)| kept(claim));
         self.owner = Some(owner.clone());
@@ -263,20 +290,22 @@ impl Fetch {
     /// Waits for something to do.
     async fn rest(&mut self, stop: &Stop) {
         let hungry = self.room(&[]) > 0;
-        if self.engine.slots.len() == 0 {
+        if self.capsule.slots.len() == 0 {
             self.pace.idle();
         }
-        let engine = &self.engine;
+        let (engine, capsule) = (&self.engine, &self.capsule);
         let quieted = engine.handle.quieted();
         let due = self.failed.iter().map(|failed| failed.due).min();
         let mut evicted = false;
         tokio::select! {
-            () = engine.endings.arrived() => {}
-            () = engine.evicted.notified() => evicted = true,
+            () = capsule.endings.arrived() => {}
+            () = capsule.evicted.notified() => evicted = true,
+            () = capsule.changed.notified() => {}
             () = stop.begun.cancelled() => {}
             () = quieted.cancelled(), if hungry => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             () = engine.wait(&self.interest, LONGEST_SLEEP), if hungry => self.hungry = true,
+            () = sleep(LONGEST_SLEEP), if !hungry => {}
         }
         if evicted {
             self.give_up_lost().await;
@@ -286,7 +315,7 @@ impl Fetch {
     /// Prefetched jobs that were not started go back first: others can run them meanwhile.
     async fn hand_back_ahead(&mut self) {
         let ahead: Vec<_> = std::mem::take(&mut self.ahead).into();
-        self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed)));
+        self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed, None)));
         if !self.pending.is_empty() {
             self.turn(0).await;
         }
@@ -294,8 +323,8 @@ impl Fetch {
 
     async fn drain(&mut self) {
         // Those that were given up are settled, so nobody waits for them.
-        while self.engine.slots.len() + self.failed.len() > 0 || !self.pending.is_empty() {
-            let ended = self.engine.endings.gather(self.engine.slots.len()).await;
+        while self.capsule.slots.len() + self.failed.len() > 0 || !self.pending.is_empty() {
+            let ended = self.capsule.endings.gather(self.capsule.slots.len()).await;
             self.collect(ended);
             if !self.pending.is_empty() {
                 self.turn(0).await;
@@ -304,8 +333,8 @@ impl Fetch {
             let due = self.failed.iter().map(|failed| failed.due).min();
             let mut evicted = false;
             tokio::select! {
-                () = self.engine.endings.arrived() => {}
-                () = self.engine.evicted.notified() => evicted = true,
+                () = self.capsule.endings.arrived() => {}
+                () = self.capsule.evicted.notified() => evicted = true,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
             if evicted {
@@ -316,23 +345,23 @@ impl Fetch {
 
     /// Gives up what still runs, and hands it back once nothing of it runs any more.
     async fn interrupt(&mut self) {
-        if self.engine.slots.len() + self.failed.len() == 0 && self.pending.is_empty() {
+        if self.capsule.slots.len() + self.failed.len() == 0 && self.pending.is_empty() {
             return;
         }
-        self.engine.slots.abort();
+        self.capsule.slots.abort();
         self.engine.tasks.close();
         let over = async {
             self.engine.tasks.wait().await;
-            self.engine.slots.idle().await;
+            self.capsule.slots.idle().await;
         };
         let _ = timeout(ABORT_GRACE, over).await;
         self.engine.points.reach(Point::Stopping);
         // Some may have ended while they were being stopped.
-        let ended = self.engine.endings.gather(0).await;
+        let ended = self.capsule.endings.gather(0).await;
         self.collect(ended);
         self.pending
             .extend(self.failed.drain(..).map(|failed| failed.pending));
-        let left = self.engine.slots.take();
+        let left = self.capsule.slots.take();
         if !left.is_empty() {
             tracing::info!(
                 jobs = left.len(),
@@ -340,21 +369,25 @@ impl Fetch {
                 left.len()
             );
         }
-        self.hand_back(
-            left.iter()
-                .map(|running| (&running.claim, &running.claimed)),
-        );
+        self.hand_back(left.iter().map(|running| {
+            let checkpoints = Some(running.checkpoints.as_ref());
+            (&running.claim, &running.claimed, checkpoints)
+        }));
         self.turn(0).await;
     }
 
     /// Adds what puts these back, from last to first, each to the head of its queue: so they stand in their order in the end.
-    fn hand_back<'a>(&mut self, jobs: impl DoubleEndedIterator<Item = (&'a ClaimId, &'a Claimed)>) {
-        for (claim, claimed) in jobs.rev() {
+    fn hand_back<'a>(
+        &mut self,
+        jobs: impl DoubleEndedIterator<Item = (&'a ClaimId, &'a Claimed, Option<&'a Checkpoints>)>,
+    ) {
+        for (claim, claimed, checkpoints) in jobs.rev() {
             let finished = Finished {
                 claim: claim.clone(),
                 claimed,
                 record: None,
                 definition: None,
+                checkpoints,
             };
             let tx = finish::settle(&self.engine, finished, &Ending::HandedBack).tx;
             self.pending.push(Pending {
@@ -369,6 +402,6 @@ impl Fetch {
 impl Drop for Fetch {
     /// A server that is dropped gives up what runs. Every job's task holds the engine, so the slots would outlive it.
     fn drop(&mut self) {
-        drop(self.engine.slots.take());
+        drop(self.capsule.slots.take());
     }
 }

@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 
-use super::Engine;
 use super::death::{self, Dying};
 use super::failed::{self, Failed, Then};
+use super::{Engine, checkpoints};
+use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
 use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
 use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx, keys};
@@ -21,6 +22,8 @@ pub(super) struct Finished<'a> {
     /// Missing where the payload could not be read.
     pub(super) record: Option<&'a Record>,
     pub(super) definition: Option<&'static Definition>,
+    /// Missing where nothing ran.
+    pub(super) checkpoints: Option<&'a Checkpoints>,
 }
 
 /// What settles a claim.
@@ -74,6 +77,7 @@ pub(super) enum Fate {
 pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -> Settlement {
     let now = engine.clock.now();
     let fate = fate(engine, &finished, ending, now);
+    let checkpoints = checkpoints::effect(&finished, &fate);
     let Finished {
         claim,
         claimed,
@@ -91,6 +95,7 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
         Fate::Died(dying) => death = Some(dying),
     }
     tx.then.push(Effect::Release(claim));
+    tx.then.extend(checkpoints);
     if let (Ending::Cancelled, Some(record)) = (ending, record) {
         let jid = record.jid().as_str();
         tx.then.push(Effect::Unset(keys::cancelled(jid)));

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::points::Point;
+use super::pulse::Pulse;
 use super::recover::Orphan;
 use crate::store::{ClaimId, Claimed};
 
@@ -17,12 +18,18 @@ const BEATS_PER_LEASE: u32 = 3;
 
 pub(super) struct Heartbeat {
     engine: Arc<Engine>,
+    pulse: Pulse,
     orphans: mpsc::Sender<Orphan>,
 }
 
 impl Heartbeat {
     pub(super) fn new(engine: Arc<Engine>, orphans: mpsc::Sender<Orphan>) -> Self {
-        Self { engine, orphans }
+        let pulse = engine.handle.pulse(engine.config.lease / BEATS_PER_LEASE);
+        Self {
+            engine,
+            pulse,
+            orphans,
+        }
     }
 
     /// Runs until the process has left, which is later than when it begins to stop: its jobs are still running.
@@ -40,12 +47,13 @@ impl Heartbeat {
     }
 
     async fn step(&self) {
+        self.pulse.beat();
         self.engine.points.reach(Point::Heartbeat);
         let beat = self.engine.session.beat().await;
         self.engine.points.reach(Point::Heartbeat);
         self.engine.clock.set(beat.renewed.now);
         if beat.evicted {
-            self.engine.evicted.notify_one();
+            self.engine.evicted();
         }
         let unknown = beat
             .unknown

@@ -16,6 +16,10 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 pub(super) struct Away(Mutex<Option<Instant>>);
 
 impl Away {
+    pub(super) fn is_away(&self) -> bool {
+        self.since().is_some()
+    }
+
     fn lost(&self, error: &Unavailable) {
         let mut since = self.since();
         if since.is_none() {

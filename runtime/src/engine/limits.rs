@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::capsule::CapsuleState;
 use super::execute::{self, Known};
 use super::slots::GivenUp;
 use crate::job::panic::Caught;
@@ -86,18 +87,23 @@ impl Limits {
 
     /// Whether there are some to look after again.
     fn step(&mut self) -> bool {
-        let (given_up, more) = self.engine.slots.given_up(GRACE);
-        for one in given_up {
-            self.endings.spawn(see_out(self.engine.clone(), one));
+        let mut any = false;
+        for capsule in self.engine.handle.states() {
+            let (given_up, more) = capsule.slots.given_up(GRACE);
+            any |= more;
+            for one in given_up {
+                let (engine, capsule) = (self.engine.clone(), capsule.clone());
+                self.endings.spawn(see_out(engine, capsule, one));
+            }
         }
         while self.endings.try_join_next().is_some() {}
-        more
+        any
     }
 }
 
 /// Waits until nothing of it runs any more, and settles it. One that takes too long is settled at once and is stuck from then on:
 /// it keeps its slot, and a spare one stands in for it.
-async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
+async fn see_out(engine: Arc<Engine>, capsule: Arc<CapsuleState>, given_up: GivenUp) {
     let in_time = timeout(DROP_GRACE, over(&given_up)).await.is_ok();
     let known = Known::of(&engine, &given_up.claimed);
     let (class, jid) = (known.class().unwrap_or_default(), known.jid());
@@ -105,7 +111,7 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
     let queue = &*given_up.claimed.queue;
     let reason = given_up.cancel.reason();
     if !in_time {
-        engine.slots.mark_stuck(&given_up);
+        capsule.slots.mark_stuck(&given_up);
         let seconds = given_up.start.elapsed().as_secs_f64();
         tracing::error!(
             jid,
@@ -120,9 +126,17 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
     if let Some(mut ending) = ending(reason, &known) {
         let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
-        let executed =
-            execute::conclude(&engine, claim, &given_up.claimed, &known, &mut ending, took).await;
-        engine.endings.push(executed);
+        let executed = execute::conclude(
+            &engine,
+            claim,
+            &given_up.claimed,
+            &known,
+            &given_up.checkpoints,
+            &mut ending,
+            took,
+        )
+        .await;
+        capsule.endings.push(executed);
     }
     if !in_time {
         over(&given_up).await;
@@ -134,8 +148,8 @@ async fn see_out(engine: Arc<Engine>, given_up: GivenUp) {
             one_line(class)
         );
     }
-    engine.slots.ended(&given_up.claim);
-    engine.endings.wake();
+    capsule.slots.ended(&given_up.claim);
+    capsule.endings.wake();
 }
 
 /// How it ended. A job whose claim was lost is settled by others.

@@ -1,24 +1,49 @@
-//! What a running server can be told.
+//! What a running server can be told, and asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::capsule::{self, CapsuleHandle, CapsuleState};
+use super::insist::Away;
+use super::pulse::Pulse;
+
 /// Tells a running [`Server`](super::Server) what to do. Cheap to clone.
 ///
 /// The same orders reach it from other processes, through the store: from [`api`](crate::api) and from Sidekiq's own Web UI.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Handle(Arc<Orders>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Orders {
     quiet: CancellationToken,
     stop: CancellationToken,
+    hurry: CancellationToken,
     dump: Notify,
+    started: CancellationToken,
+    capsules: Vec<Arc<CapsuleState>>,
+    away: Arc<Away>,
+    /// One a duty, from its start on.
+    pulses: Mutex<Vec<Pulse>>,
 }
 
 impl Handle {
+    /// For a server of these capsules, the first of which is the default one.
+    pub(super) fn new(capsules: Vec<CapsuleState>) -> Self {
+        Self(Arc::new(Orders {
+            quiet: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
+            dump: Notify::new(),
+            started: CancellationToken::new(),
+            capsules: capsules.into_iter().map(Arc::new).collect(),
+            away: Arc::new(Away::default()),
+            pulses: Mutex::default(),
+        }))
+    }
+
     /// Claims nothing more, and goes on with what runs; there is no way back. As Sidekiq's TSTP.
     pub fn quiet(&self) {
         if !self.is_quiet() {
@@ -33,6 +58,12 @@ impl Handle {
         self.0.stop.cancel();
     }
 
+    /// Stops without waiting for running jobs: they are handed back now.
+    pub fn stop_now(&self) {
+        self.0.hurry.cancel();
+        self.0.stop.cancel();
+    }
+
     /// Logs what every slot is doing, and since when. As Sidekiq's TTIN.
     pub fn dump(&self) {
         self.0.dump.notify_one();
@@ -44,12 +75,72 @@ impl Handle {
         self.0.quiet.is_cancelled()
     }
 
+    /// Whether every duty of the server has come round within the last 20 s (renewing the lease: within its length), or waits for a store that is away. `false` means that
+    /// something holds it up that only a new process helps against.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let pulses = self.0.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.away.is_away() || pulses.iter().all(Pulse::is_alive)
+    }
+
+    /// Returns once the server has registered with its store and claims jobs.
+    ///
+    /// # Cancel safety
+    /// It can be dropped and asked again.
+    pub async fn started(&self) {
+        self.0.started.cancelled().await;
+    }
+
+    /// The capsule that every server has: the one of its own queues and concurrency.
+    #[must_use]
+    pub fn default_capsule(&self) -> CapsuleHandle {
+        self.capsule(capsule::DEFAULT)
+            .unwrap_or_else(|| CapsuleHandle(self.0.capsules[0].clone()))
+    }
+
+    /// The capsule of this name.
+    #[must_use]
+    pub fn capsule(&self, name: &str) -> Option<CapsuleHandle> {
+        let found = self.0.capsules.iter().find(|known| known.name() == name);
+        found.cloned().map(CapsuleHandle)
+    }
+
+    /// All capsules, the default one first.
+    #[must_use]
+    pub fn capsules(&self) -> Vec<CapsuleHandle> {
+        self.0.capsules.iter().cloned().map(CapsuleHandle).collect()
+    }
+
+    pub(super) fn states(&self) -> &[Arc<CapsuleState>] {
+        &self.0.capsules
+    }
+
+    pub(super) fn away(&self) -> &Arc<Away> {
+        &self.0.away
+    }
+
+    /// A pulse for one more duty, which comes round after `every` at the latest.
+    pub(super) fn pulse(&self, every: Duration) -> Pulse {
+        let pulse = Pulse::new(every);
+        let mut pulses = self.0.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        pulses.push(pulse.clone());
+        pulse
+    }
+
+    pub(super) fn has_started(&self) {
+        self.0.started.cancel();
+    }
+
     pub(super) fn begin_quiet(&self) {
         self.0.quiet.cancel();
     }
 
     pub(super) fn quieted(&self) -> &CancellationToken {
         &self.0.quiet
+    }
+
+    pub(super) fn hurried(&self) -> &CancellationToken {
+        &self.0.hurry
     }
 
     pub(super) async fn stopped(&self) {

@@ -51,6 +51,8 @@ struct Told {
     busy: usize,
     stuck: usize,
     quiet: bool,
+    /// How often capsules were changed.
+    changes: u64,
 }
 
 /// Why the loop goes on.
@@ -64,7 +66,7 @@ impl Presence {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let identity = identity();
         Self {
-            description: Description::new(&engine.config, &identity, engine.clock.now()),
+            description: Description::new(&identity, engine.clock.now()),
             identity,
             engine,
             lane: CommitLane::new(),
@@ -123,17 +125,27 @@ impl Presence {
     }
 
     fn told(&self) -> Told {
-        let (busy, stuck) = self.engine.slots.counts();
+        let (busy, stuck) = self.engine.counts();
         Told {
             busy,
             stuck,
             quiet: self.engine.handle.is_quiet(),
+            changes: self
+                .engine
+                .handle
+                .states()
+                .iter()
+                .map(|it| it.version())
+                .sum(),
         }
     }
 
     async fn beat(&mut self) {
         let (told, now) = (self.told(), self.engine.clock.now());
-        let hash = self.description.fields(told, self.round_trip, now);
+        let info = self
+            .description
+            .info(&self.engine.config, self.engine.handle.states());
+        let hash = description::fields(info, told, self.round_trip, now);
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {
@@ -142,7 +154,7 @@ impl Presence {
                 ttl: Some(SHOWN_FOR),
             },
         ];
-        let work = description::work(&self.engine.slots.work());
+        let work = description::work(&self.engine.work());
         for key in self.work_keys() {
             effects.push(Effect::Unset(key.clone()));
             if !work.is_empty() {
@@ -280,13 +292,9 @@ pub(super) async fn answer_dumps(engine: Arc<Engine>, left: CancellationToken) {
         .await
         .is_some()
     {
-        let work = engine.slots.work();
+        let work = engine.work();
         let now = engine.clock.now();
-        tracing::info!(
-            "{} of {} slots are busy",
-            work.len(),
-            engine.config.concurrency
-        );
+        tracing::info!("{} of {} slots are busy", work.len(), engine.concurrency());
         for running in work {
             let seconds = now.since(running.since).as_secs_f64();
             let queue = &*running.claimed.queue;

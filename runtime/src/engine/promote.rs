@@ -17,9 +17,6 @@ use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
 /// How many entries are read and moved at once.
 const PAGE: usize = 500;
 
-/// How long it sleeps at most, whatever it knows: a belt for wake-ups that are lost.
-const LONGEST_SLEEP: Duration = Duration::from_secs(10);
-
 /// How long it rests between two looks that found nothing, so that a stream of pushes for later is not a stream of looks.
 const REST: Duration = Duration::from_millis(5);
 
@@ -116,13 +113,15 @@ impl Promote {
 
     async fn sleep(&self, next: Option<Timestamp>) {
         let now = self.engine.clock.now();
-        let until_next = next.map_or(LONGEST_SLEEP, |next| next.since(now));
+        // The longest sleep is a belt for wake-ups that are lost.
+        let longest = self.engine.config.poll_interval;
+        let until_next = next.map_or(longest, |next| next.since(now));
         if until_next <= REST {
             tokio::time::sleep(until_next).await;
             return;
         }
         tokio::time::sleep(REST).await;
-        let timeout = until_next.min(LONGEST_SLEEP) - REST;
+        let timeout = until_next.min(longest).saturating_sub(REST);
         self.engine.wait(&self.interest, timeout).await;
     }
 }

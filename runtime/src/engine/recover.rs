@@ -49,7 +49,7 @@ impl Recover {
             lane: CommitLane::new(),
             orphans,
             dying: JoinSet::new(),
-            slots: Arc::new(Semaphore::new(engine.config.concurrency)),
+            slots: Arc::new(Semaphore::new(engine.concurrency())),
             engine,
         }
     }
@@ -121,7 +121,7 @@ impl Recover {
                     }));
                 }
                 Claims::Evicted => {
-                    self.engine.evicted.notify_one();
+                    self.engine.evicted();
                     return lost;
                 }
             }
@@ -142,6 +142,7 @@ impl Recover {
             claimed,
             record: record.as_ref(),
             definition,
+            checkpoints: None,
         };
         (finish::settle(&self.engine, finished, &ending), ending)
     }

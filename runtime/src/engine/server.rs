@@ -16,12 +16,12 @@ use tokio_util::task::TaskTracker;
 use super::Engine;
 use super::builder::{Chosen, ServerBuilder};
 use super::cancel::Cancelling;
+use super::capsule::CapsuleState;
 use super::clock::Clock;
-use super::endings::Endings;
+use super::cron::Cron;
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::hooks::{self, Event};
-use super::insist::Away;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::orders::Handle;
@@ -31,7 +31,6 @@ use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
-use super::slots::Slots;
 use crate::client::{Client, default};
 use crate::job::panic;
 use crate::{Error, Result, layers};
@@ -80,12 +79,13 @@ impl Server {
     /// As [`Server::run_until`]; calls `begun` when it begins to stop, and says how many jobs still hold a thread of the runtime
     /// in the end.
     pub(crate) async fn run_and_leave(
-        self,
+        mut self,
         shutdown: impl Future<Output = ()>,
         begun: impl FnOnce(),
     ) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
+        let declared = std::mem::take(&mut self.chosen.declared);
         let engine = Arc::new(self.engine(&client));
         let mut shutdown = pin!(shutdown);
         let limit = engine.config.hook_timeout;
@@ -100,10 +100,15 @@ impl Server {
         })?;
         engine.clock.set(renewed.now);
         tracing::info!(
-            jobs = engine.registry.jobs().len(), concurrency = engine.config.concurrency, queues = ?engine.config.queues,
-            "sancho serves {} jobs", engine.registry.jobs().len()
+            jobs = engine.registry.jobs().len(),
+            concurrency = engine.concurrency(),
+            queues = engine.queues().join(","),
+            "sancho serves {} jobs",
+            engine.registry.jobs().len()
         );
-        let mut duties = Duties::start(&engine);
+        let cron = Cron::new(engine.clone(), client, declared);
+        let mut duties = Duties::start(&engine, cron);
+        engine.handle.has_started();
         let in_order = tokio::select! {
             () = ready(()), if stopped_early => true,
             () = &mut shutdown, if !stopped_early => true,
@@ -125,6 +130,22 @@ impl Server {
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
         self.run_until(pending()).await
+    }
+
+    /// How many jobs it serves.
+    pub(crate) fn jobs(&self) -> usize {
+        self.chosen.registry.jobs().len()
+    }
+
+    /// What is shown of the store's name.
+    pub(crate) fn store(&self) -> String {
+        match &self.chosen.client {
+            Some(_) => "of the program's client".into(),
+            None => match self.chosen.client_config.store_url() {
+                Ok(url) => url.to_string(),
+                Err(error) => error.to_string(),
+            },
+        }
     }
 
     /// By how long after a stop began [`Server::run_until`] has returned.
@@ -161,7 +182,7 @@ impl Server {
             states,
             ..
         } = self.chosen;
-        let (store, away) = (client.store().clone(), Arc::new(Away::default()));
+        let (store, away) = (client.store().clone(), self.handle.away().clone());
         Engine {
             session: Session::new(store.clone(), away.clone(), config.lease),
             config,
@@ -175,13 +196,10 @@ impl Server {
             death_handlers,
             hooks,
             layers: layers::standard(),
-            endings: Endings::default(),
             points,
-            slots: Slots::default(),
             metrics: Metrics::default(),
             handle: self.handle,
             tasks: TaskTracker::new(),
-            evicted: Notify::new(),
             given_up: Notify::new(),
             stopping: CancellationToken::new(),
         }
@@ -200,31 +218,33 @@ impl fmt::Debug for Server {
 struct Duties {
     stop: Arc<Stop>,
     left: CancellationToken,
-    fetch: Task,
+    /// One a capsule.
+    fetches: Vec<Task>,
     others: Vec<Task>,
     /// The hooks of quiet and shutdown, where there are any. They end before the others.
     ends: Option<Task>,
 }
 
 impl Duties {
-    fn start(engine: &Arc<Engine>) -> Self {
+    fn start(engine: &Arc<Engine>, cron: Cron) -> Self {
         let stop = Arc::new(Stop::new(
             engine.stopping.clone(),
+            engine.handle.hurried().clone(),
             engine.config.shutdown_timeout,
         ));
         let left = CancellationToken::new();
         let (orphans, waiting) = mpsc::channel(recover::MAX_WAITING);
-        // A quiet server promotes nothing, and is no broken one.
-        let (promote, begun) = (Promote::new(engine.clone()), stop.begun.clone());
-        let quieted = engine.handle.quieted().clone();
-        let promoting = async move {
-            promote.run(quieted).await;
+        // A quiet server promotes nothing and makes no ticks, and is no broken one.
+        let promote = Promote::new(engine.clone());
+        let (quieted, begun) = (engine.handle.quieted().clone(), stop.begun.clone());
+        let until_quiet = async move {
+            tokio::join!(promote.run(quieted.clone()), cron.run(quieted));
             begun.cancelled().await;
         };
         let mut others = vec![
             Task::spawn(Heartbeat::new(engine.clone(), orphans).run(left.clone())),
             Task::spawn(Recover::new(engine.clone(), waiting).run(stop.begun.clone())),
-            Task::spawn(promoting),
+            Task::spawn(until_quiet),
             Task::spawn(Presence::new(engine.clone()).run(left.clone())),
             Task::spawn(Cancelling::new(engine.clone()).run(left.clone())),
             Task::spawn(Limits::new(engine.clone()).run(left.clone())),
@@ -237,11 +257,15 @@ impl Duties {
         let ends = awaited
             .end
             .then(|| Task::spawn(hooks::see_the_end(engine.clone(), stop.clone())));
-        let fetch = Task::spawn(Fetch::new(engine.clone()).run(stop.clone()));
+        let capsules = engine.handle.states().iter();
+        let fetch = |capsule: &Arc<CapsuleState>| Fetch::new(engine.clone(), capsule.clone());
+        let fetches = capsules
+            .map(|capsule| Task::spawn(fetch(capsule).run(stop.clone())))
+            .collect();
         Self {
             stop,
             left,
-            fetch,
+            fetches,
             others,
             ends,
         }
@@ -250,7 +274,7 @@ impl Duties {
     /// Completes when a duty ends by itself, which only a defect can bring about. Going on without it, the process would hold
     /// its jobs and not run them.
     async fn one_ended(&mut self) {
-        let mut tasks: Vec<_> = self.others.iter_mut().chain([&mut self.fetch]).collect();
+        let mut tasks: Vec<_> = self.others.iter_mut().chain(&mut self.fetches).collect();
         std::future::poll_fn(|cx| {
             let ended = tasks.iter_mut().any(|task| task.poll_ended(cx).is_ready());
             if ended {
@@ -271,7 +295,9 @@ impl Duties {
         engine.handle.begin_quiet();
         let gone_by = self.stop.deadline() + LEAVE_GRACE;
         let orderly = timeout_at(gone_by, async {
-            self.fetch.ended().await;
+            for fetch in &mut self.fetches {
+                fetch.ended().await;
+            }
             if let Some(ends) = &mut self.ends {
                 ends.ended().await;
             }

@@ -99,7 +99,7 @@ impl Session {
     /// # Cancel safety
     /// Dropped before the answer, the commit and the claim may have happened. The transactions can be committed again, since
     /// each holds a claim; claims that were made are found by a later beat.
-    pub(super) async fn turn(&self, txs: &[Tx], sources: &[Source], limit: usize) -> Turn {
+    pub(super) async fn turn(&self, txs: &[Tx], sources: Vec<Source>, limit: usize) -> Turn {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         let request = (limit > 0).then(|| state.next_request(sources, limit));
@@ -140,7 +140,7 @@ impl Session {
     pub(super) async fn take_over(&self, from: &Owner, limit: usize) -> Claims {
         let mut state = self.state.lock().await;
         let state = &mut *state;
-        let request = state.next_request(&[], limit);
+        let request = state.next_request(Vec::new(), limit);
         let claim = self
             .away
             .insist(|| {
@@ -289,12 +289,12 @@ impl State {
     }
 
     /// The next of the sequence, which it goes on to at once: a call that is dropped has used its number up.
-    fn next_request(&mut self, sources: &[Source], limit: usize) -> ClaimRequest {
+    fn next_request(&mut self, sources: Vec<Source>, limit: usize) -> ClaimRequest {
         self.seq += 1;
         ClaimRequest {
             owner: self.owner.clone(),
             seq: self.seq,
-            sources: sources.to_vec(),
+            sources,
             limit,
         }
     }

@@ -1,5 +1,6 @@
 //! Stopping: when it began, and how long it may take.
 
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,14 +15,21 @@ pub(super) const LEAVE_GRACE: Duration = Duration::from_millis(2_500);
 pub(super) struct Stop {
     /// Cancelled when the stop begins.
     pub(super) begun: CancellationToken,
+    /// Cancelled when running jobs are not to be waited for any longer.
+    hurried: CancellationToken,
     timeout: Duration,
     deadline: OnceLock<Instant>,
 }
 
 impl Stop {
-    pub(super) fn new(begun: CancellationToken, timeout: Duration) -> Self {
+    pub(super) fn new(
+        begun: CancellationToken,
+        hurried: CancellationToken,
+        timeout: Duration,
+    ) -> Self {
         Self {
             begun,
+            hurried,
             timeout,
             deadline: OnceLock::new(),
         }
@@ -33,8 +41,18 @@ impl Stop {
         self.begun.cancel();
     }
 
-    /// When running jobs are given up.
+    /// When running jobs are given up at the latest.
     pub(super) fn deadline(&self) -> Instant {
         *self.deadline.get_or_init(|| Instant::now() + self.timeout)
+    }
+
+    /// When this began, until it ends or running jobs are given up.
+    pub(super) async fn wait_for(&self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = tokio::time::sleep_until(self.deadline()) => {}
+            () = self.hurried.cancelled() => {}
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! The jobs that run: kept by the loop that fills the slots, looked at by whoever shows them or gives them up.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::execute::{Executed, Running};
+use crate::job::checkpoint::Checkpoints;
 use crate::job::{Cancel, CancelReason, Timestamp};
 use crate::store::{ClaimId, Claimed};
 
@@ -56,6 +57,7 @@ pub(super) struct GivenUp {
     pub(super) start: std::time::Instant,
     pub(super) cancel: Cancel,
     pub(super) task: AbortHandle,
+    pub(super) checkpoints: Arc<Checkpoints>,
 }
 
 impl Slots {
@@ -169,6 +171,8 @@ impl Slots {
     /// Tells all of them that they are given up. They stay until they are taken.
     pub(super) fn abort(&self) {
         for running in self.lock().running.values() {
+            // One that returns as soon as it is told is handed back as the others are.
+            running.cancel.conclude();
             running.cancel.give_up(CancelReason::Shutdown);
             running.task.abort();
         }
@@ -247,6 +251,7 @@ impl GivenUp {
             since: running.since,
             start: running.start,
             cancel: running.cancel.clone(),
+            checkpoints: running.checkpoints.clone(),
             task: running.task.clone(),
         }
     }
@@ -270,6 +275,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::job::checkpoint::Memory;
     use crate::store::{Owner, Token, Tx};
 
     fn running(owner: &Owner, n: u64) -> Running {
@@ -288,6 +294,7 @@ mod tests {
             since: Timestamp::from_micros(1),
             start: Instant::now(),
             cancel: Cancel::default(),
+            checkpoints: Arc::new(Checkpoints::new(Memory)),
             task: tokio::spawn(std::future::pending::<()>()).abort_handle(),
         }
     }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::JobId;
 use super::cancel::{Cancel, CancelReason};
+use super::checkpoint::{Checkpoints, Memory};
 
 /// What a job that takes `#[context] cx: &Context` can ask about its execution.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ struct Inner {
     tags: Vec<String>,
     stopping: CancellationToken,
     cancel: Cancel,
+    checkpoints: Arc<Checkpoints>,
 }
 
 /// The parts of a context.
@@ -32,6 +34,7 @@ pub(crate) struct ContextParts {
     pub(crate) tags: Vec<String>,
     pub(crate) stopping: CancellationToken,
     pub(crate) cancel: Cancel,
+    pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
 impl Context {
@@ -44,6 +47,7 @@ impl Context {
             tags,
             stopping,
             cancel,
+            checkpoints,
         } = parts;
         Self(Arc::new(Inner {
             jid,
@@ -53,6 +57,7 @@ impl Context {
             tags,
             stopping,
             cancel,
+            checkpoints,
         }))
     }
 
@@ -66,6 +71,7 @@ impl Context {
             tags,
             stopping: CancellationToken::new(),
             cancel: Cancel::default(),
+            checkpoints: Arc::new(Checkpoints::new(Memory)),
         })
     }
 
@@ -159,5 +165,9 @@ impl Context {
 
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.0.cancel
+    }
+
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.0.checkpoints
     }
 }

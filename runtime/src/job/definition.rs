@@ -42,6 +42,8 @@ pub struct Definition {
     pub policy: Policy,
     /// The version of its arguments, from 1.
     pub version: u32,
+    /// When it is enqueued by itself.
+    pub cron: Option<CronInfo>,
     /// Where the attribute stands.
     pub location: Location,
     /// Its arguments, in order.
@@ -98,6 +100,23 @@ impl From<u32> for Backtrace {
 impl From<bool> for Backtrace {
     fn from(backtrace: bool) -> Self {
         if backtrace { Self::All } else { Self::None }
+    }
+}
+
+/// When a job is enqueued by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CronInfo {
+    /// The cron expression.
+    pub expression: &'static str,
+    /// The name of its time zone; `None` is UTC.
+    pub tz: Option<&'static str>,
+}
+
+impl CronInfo {
+    /// This expression in this zone.
+    #[must_use]
+    pub const fn new(expression: &'static str, tz: Option<&'static str>) -> Self {
+        Self { expression, tz }
     }
 }
 

@@ -6,12 +6,15 @@ pub mod backoff;
 pub(crate) mod blocking;
 mod cancel;
 pub(crate) mod chain;
+pub(crate) mod checkpoint;
 mod context;
+pub mod cron;
 pub mod current;
 mod definition;
 mod ending;
 mod failure;
 mod id;
+pub mod iterate;
 mod one_line;
 mod outcome;
 pub(crate) mod panic;
@@ -28,10 +31,12 @@ pub use active_job::{GlobalId, GlobalIdError};
 pub use args::{Args, ArgsError, Item, JobArg};
 pub(crate) use cancel::Cancel;
 pub use cancel::CancelReason;
+pub use checkpoint::{Checkpoint, CheckpointError, Iteration, JobProgress};
 pub use context::Context;
 pub(crate) use context::ContextParts;
 pub use definition::{
-    ArgInfo, Backtrace, Call, Definition, Job, Location, Retry, Run, Spec, StateInfo, Takes,
+    ArgInfo, Backtrace, Call, CronInfo, Definition, Job, Location, Retry, Run, Spec, StateInfo,
+    Takes,
 };
 pub use ending::Ending;
 pub use failure::{Failure, FailureKind};

@@ -1,64 +1,151 @@
 //! The arguments of a worker program.
 
-use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
+use super::config::{self, Environment, Loaded, Settings, Store};
+use super::log::{Format, Level};
+use super::refuse;
 use super::services::Services;
-use crate::engine::ServerBuilder;
-use crate::job::check_queue_name;
+use crate::Result;
+use crate::engine::ServedQueue;
 
 /// Runs background jobs.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "sancho", version, about)]
 pub(super) struct Args {
     /// How many jobs run at once [default: 10]
-    #[arg(short, long, value_name = "N")]
-    concurrency: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", value_parser = concurrency)]
+    concurrency: Option<usize>,
 
-    /// A queue to serve; repeat it for more, most urgent first [default: default]
+    /// A queue to serve, NAME or NAME,WEIGHT; repeat it for more, most urgent first [default: default]
     #[arg(short, long = "queue", value_name = "NAME", value_parser = queue)]
-    queues: Vec<String>,
+    queues: Vec<ServedQueue>,
 
     /// How long a stop waits for running jobs [default: 25]
-    #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u32))]
-    timeout: Option<u32>,
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
 
     /// The store: redis://host:6379/0, rediss://..., sqlite:path/to/file.db
-    /// [default: SANCHO_STORE, REDIS_PROVIDER or REDIS_URL, else sqlite:sancho.db]
+    /// [default: SANCHO_STORE, REDIS_PROVIDER or REDIS_URL, the file's, else sqlite:sancho.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+
+    /// The config file, YAML as Sidekiq's or TOML [default: config/sidekiq.yml, if it is there]
+    #[arg(short = 'C', long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The environment: which section of the config file counts [default: APP_ENV, RAILS_ENV or RACK_ENV, else development]
+    #[arg(short, long, value_name = "ENV")]
+    environment: Option<String>,
+
+    /// What others see this process called [default: the program's name]
+    #[arg(short = 'g', long, value_name = "TAG")]
+    tag: Option<String>,
+
+    /// Sidekiq's own: accepted, and not heeded
+    #[arg(short, long, value_name = "PATH", hide = true)]
+    require: Option<PathBuf>,
+
+    /// How a line of the log looks: pretty, plain, logfmt or json [default: pretty on a terminal, else plain]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    log_format: Option<Format>,
+
+    /// A file that is written every 5 s while all of the worker is alive, for probes
+    #[arg(long, value_name = "PATH")]
+    alive_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) services: Services,
 
+    /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
+    #[arg(long)]
+    pub(super) check: bool,
+
     /// Logs more: the start and end of every job
     #[arg(short, long)]
-    pub(super) verbose: bool,
+    verbose: bool,
 }
 
 impl Args {
-    /// The builder with what the arguments say.
-    pub(super) fn apply(self, mut builder: ServerBuilder) -> ServerBuilder {
-        if let Some(concurrency) = self.concurrency {
-            builder = builder.concurrency(concurrency.get());
+    /// Those of this program. Wrong ones end it with exit code 2, `-h` and `-V` with 0.
+    pub(super) fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+            _ => refuse(&one_line(&error)),
+        })
+    }
+
+    /// What they, the environment and the config file say together.
+    ///
+    /// # Errors
+    /// A file that cannot be read; what is wrong in it or in the environment.
+    pub(super) fn load(&self, variables: &Environment) -> Result<Loaded> {
+        let (file, environment) = (self.config.clone(), self.environment.clone());
+        let mut loaded = config::load(&self.settings(), file, environment, variables)?;
+        if self.require.is_some() {
+            let warning = "-r is Ruby's own and not heeded: jobs are linked into the program";
+            loaded.warnings.push(warning.into());
         }
-        if !self.queues.is_empty() {
-            builder = builder.queues(self.queues);
+        Ok(loaded)
+    }
+
+    fn settings(&self) -> Settings {
+        let store = |url: &String| Store {
+            url: url.clone(),
+            setting: "--store".into(),
+        };
+        Settings {
+            concurrency: self.concurrency,
+            queues: (!self.queues.is_empty()).then(|| self.queues.clone()),
+            timeout: self.timeout,
+            tag: self.tag.clone(),
+            store: self.store.as_ref().map(store),
+            log_level: self.verbose.then_some(Level::Debug),
+            log_format: self.log_format,
+            alive_file: self.alive_file.clone(),
+            ..Settings::default()
         }
-        if let Some(seconds) = self.timeout {
-            builder = builder.shutdown_timeout(Duration::from_secs(seconds.into()));
-        }
-        if let Some(store) = self.store {
-            builder = builder.store(store);
-        }
-        builder
     }
 }
 
-fn queue(name: &str) -> Result<String, String> {
-    check_queue_name(name).map(|()| name.to_owned())
+fn concurrency(text: &str) -> Result<usize, String> {
+    config::concurrency(text).map_err(give)
+}
+
+fn queue(text: &str) -> Result<ServedQueue, String> {
+    config::queue(text).map_err(give)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    config::seconds(text).map_err(give)
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    config::format(text).map_err(give)
+}
+
+fn give(allowed: String) -> String {
+    format!("give {allowed}")
+}
+
+/// The error of wrong arguments without what clap says on further lines, but for its tips.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = text.strip_prefix("error: ").unwrap_or(&text);
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut line = lines.next().unwrap_or_default().to_owned();
+    for more in
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+    {
+        line.push_str("; ");
+        line.push_str(more);
+    }
+    line.push_str(" (-h shows what there is)");
+    line
 }
 
 #[cfg(test)]
@@ -67,41 +154,108 @@ mod tests {
 
     use super::*;
 
+    fn parse(args: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(["worker"].iter().chain(args))
+    }
+
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
     }
 
     #[test]
-    fn arguments_are_read_in_sidekiqs_forms() {
-        let args = Args::try_parse_from([
-            "worker", "-c", "50", "-q", "critical", "-q", "default", "-t", "5", "--store",
-            "memory:",
-        ])
-        .unwrap();
-        assert_eq!(args.concurrency.map(NonZeroUsize::get), Some(50));
-        assert_eq!(
-            (args.queues, args.timeout, args.store.as_deref()),
-            (
-                vec!["critical".into(), "default".into()],
-                Some(5),
-                Some("memory:")
+    fn the_table_of_settings_names_arguments_that_there_are() {
+        let command = Args::command();
+        let mut named: Vec<String> = command
+            .get_arguments()
+            .filter(|argument| !argument.is_hide_set())
+            .filter(|argument| !["config", "check"].contains(&argument.get_id().as_str()))
+            .map(
+                |argument| match (argument.get_short(), argument.get_long()) {
+                    (Some(short), _) => format!("-{short}"),
+                    (None, long) => format!("--{}", long.unwrap_or_default()),
+                },
             )
-        );
+            .collect();
+        named.sort();
+        assert_eq!(named, config::arguments());
     }
 
     #[test]
-    fn wrong_arguments_are_refused_by_name() {
-        for (args, named) in [
-            (["-c", "0"], "--concurrency"),
-            (["-c", "many"], "--concurrency"),
-            (["-t", "-1"], "-1"),
-            (["-q", ""], "empty"),
-            (["-q", "a,2"], "','"),
+    fn arguments_are_read_in_sidekiqs_forms() {
+        let args = parse(&[
+            "-c",
+            "50",
+            "-q",
+            "critical,2",
+            "-q",
+            "default",
+            "-t",
+            "5",
+            "-e",
+            "staging",
+            "-g",
+            "web",
+            "--store",
+            "memory:",
+            "-r",
+            "./app",
+            "-v",
+        ])
+        .unwrap();
+        let settings = args.settings();
+        assert_eq!(settings.concurrency, Some(50));
+        assert_eq!(settings.timeout, Some(Duration::from_secs(5)));
+        assert_eq!(settings.tag.as_deref(), Some("web"));
+        assert_eq!(
+            settings.store.map(|store| store.url).as_deref(),
+            Some("memory:")
+        );
+        assert_eq!(settings.log_level, Some(Level::Debug));
+        let queues = settings.queues.unwrap();
+        let queues: Vec<_> = queues.iter().map(|it| (it.name(), it.weight())).collect();
+        assert_eq!(queues, [("critical", 2), ("default", 0)]);
+        let loaded = args.load(&Environment::default()).unwrap();
+        assert_eq!(loaded.environment, "staging");
+        assert!(loaded.warnings[0].starts_with("-r is Ruby's own"));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_by_name_in_one_line() {
+        for (args, parts) in [
+            (
+                &["-c", "0"][..],
+                &["--concurrency", "give a number from 1 to 100000"][..],
+            ),
+            (
+                &["-c", "many"],
+                &["'many'", "--concurrency", "give a number"],
+            ),
+            (&["-c"], &["--concurrency", "value is required"]),
+            (&["-t", "-1"], &["-1"]),
+            (&["-t", "soon"], &["--timeout", "give seconds"]),
+            (&["-q", ""], &["--queue"]),
+            (&["-q", "a,b"], &["--queue", "NAME,WEIGHT"]),
+            (&["-q", "a b"], &["--queue", "white space"]),
+            (
+                &["--log-format", "xml"],
+                &["--log-format", "pretty, plain, logfmt, json"],
+            ),
+            (
+                &["--concurency", "5"],
+                &["--concurency", "similar", "--concurrency"],
+            ),
+            (&["serve"], &["unexpected argument 'serve'"]),
+            (
+                &["-c", "1", "-c", "2"],
+                &["--concurrency", "multiple times"],
+            ),
         ] {
-            let error = Args::try_parse_from(["worker"].into_iter().chain(args)).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains(named), "{error}");
+            let line = one_line(&parse(args).unwrap_err());
+            for part in parts {
+                assert!(line.contains(part), "{args:?}: {line}");
+            }
+            assert!(!line.contains('\n'), "{line}");
         }
     }
 }

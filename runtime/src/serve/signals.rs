@@ -1,66 +1,116 @@
-//! The signals that stop a worker.
+//! The signals that a worker obeys.
 
-use std::future::Future;
-
-use tokio::task::AbortHandle;
-
-use crate::engine::Handle;
-use crate::{Error, Result};
-
-/// Obeys SIGTSTP (quiet) and SIGTTIN (log what runs), as Sidekiq does, until it is aborted.
 #[cfg(unix)]
-pub(super) fn obey(handle: Handle) -> Result<AbortHandle> {
-    use rustix::process::Signal;
-    use tokio::signal::unix::{SignalKind, signal};
+pub(super) use unix::Signals;
 
-    let catch = |signal_number: Signal| {
-        signal(SignalKind::from_raw(signal_number.as_raw()))
-            .map_err(|error| Error::config(format!("signals cannot be caught: {error}")))
-    };
-    let (mut quiet, mut dump) = (catch(Signal::TSTP)?, catch(Signal::TTIN)?);
-    let obey = async move {
-        loop {
-            tokio::select! {
-                Some(()) = quiet.recv() => handle.quiet(),
-                Some(()) = dump.recv() => handle.dump(),
-                else => return,
-            }
+#[cfg(not(unix))]
+pub(super) use other::Signals;
+
+#[cfg(unix)]
+mod unix {
+    use rustix::process::Signal as Number;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    use tokio::task::AbortHandle;
+
+    use crate::engine::Handle;
+    use crate::{Error, Result};
+
+    /// Signals that are caught. From when they are, none of them ends the process by itself.
+    pub(in crate::serve) struct Signals {
+        terminate: Signal,
+        interrupt: Signal,
+        quiet: Signal,
+        dump: Signal,
+        reload: Signal,
+    }
+
+    impl Signals {
+        /// # Errors
+        /// The system does not let them be caught.
+        pub(in crate::serve) fn catch() -> Result<Self> {
+            let catch = |number: Number| {
+                signal(SignalKind::from_raw(number.as_raw()))
+                    .map_err(|error| Error::config(format!("signals cannot be caught: {error}")))
+            };
+            Ok(Self {
+                terminate: catch(Number::TERM)?,
+                interrupt: catch(Number::INT)?,
+                quiet: catch(Number::TSTP)?,
+                dump: catch(Number::TTIN)?,
+                reload: catch(Number::HUP)?,
+            })
         }
-    };
-    Ok(tokio::spawn(obey).abort_handle())
+
+        /// Obeys them, until this is aborted: TERM and INT stop, an INT while it stops already hands back what runs at once, TSTP
+        /// is quiet, TTIN logs what runs, as in Sidekiq; HUP reads the config file anew.
+        pub(in crate::serve) fn obey(
+            mut self,
+            handle: Handle,
+            reload: impl Fn() + Send + 'static,
+        ) -> AbortHandle {
+            let obey = async move {
+                let mut stopping = false;
+                loop {
+                    tokio::select! {
+                        Some(()) = self.terminate.recv() => {
+                            tracing::info!("received SIGTERM");
+                            stopping = true;
+                            handle.stop();
+                        }
+                        Some(()) = self.interrupt.recv() => {
+                            if stopping {
+                                tracing::info!("received SIGINT while stopping: running jobs are handed back now");
+                                handle.stop_now();
+                            } else {
+                                tracing::info!("received SIGINT");
+                                stopping = true;
+                                handle.stop();
+                            }
+                        }
+                        Some(()) = self.quiet.recv() => handle.quiet(),
+                        Some(()) = self.dump.recv() => handle.dump(),
+                        Some(()) = self.reload.recv() => reload(),
+                        else => return,
+                    }
+                }
+            };
+            tokio::spawn(obey).abort_handle()
+        }
+    }
 }
 
-/// There are no such signals here.
 #[cfg(not(unix))]
-pub(super) fn obey(_: Handle) -> Result<AbortHandle> {
-    Ok(tokio::spawn(async {}).abort_handle())
-}
+mod other {
+    use tokio::task::AbortHandle;
 
-/// Completes at SIGTERM or SIGINT. They are caught from now on, not only once this is awaited.
-#[cfg(unix)]
-pub(super) fn stop() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
+    use crate::Result;
+    use crate::engine::Handle;
 
-    let catch = |kind| {
-        signal(kind).map_err(|error| Error::config(format!("signals cannot be caught: {error}")))
-    };
-    let (mut terminate, mut interrupt) = (
-        catch(SignalKind::terminate())?,
-        catch(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!("received {name}");
-    })
-}
+    /// Ctrl-C: there are no other signals here.
+    pub(in crate::serve) struct Signals;
 
-/// Completes at Ctrl-C.
-#[cfg(not(unix))]
-pub(super) fn stop() -> Result<impl Future<Output = ()>> {
-    Ok::<_, Error>(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
+    impl Signals {
+        /// # Errors
+        /// None.
+        pub(in crate::serve) fn catch() -> Result<Self> {
+            Ok(Self)
+        }
+
+        /// Obeys Ctrl-C until this is aborted: the first stops, the second hands back what runs at once.
+        pub(in crate::serve) fn obey(
+            self,
+            handle: Handle,
+            _: impl Fn() + Send + 'static,
+        ) -> AbortHandle {
+            let obey = async move {
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    handle.stop();
+                }
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    handle.stop_now();
+                }
+            };
+            tokio::spawn(obey).abort_handle()
+        }
+    }
 }

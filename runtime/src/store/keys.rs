@@ -99,6 +99,33 @@ pub fn deploy_lock(label: &str) -> Key {
     format!("deploylock-{label}").into()
 }
 
+/// The list that is added to when an entry of the cron is changed, so that everybody looks again.
+pub const CRON_CHANGES: &str = "sancho:cron:changes";
+
+/// The hash that describes an entry of the cron.
+#[must_use]
+pub fn cron_entry(name: &str) -> Key {
+    format!("sancho:cron:entry:{name}").into()
+}
+
+/// The hash of what an entry of the cron has pushed.
+#[must_use]
+pub fn cron_runs(name: &str) -> Key {
+    format!("sancho:cron:runs:{name}").into()
+}
+
+/// Set while an entry of the cron is disabled.
+#[must_use]
+pub fn cron_disabled(name: &str) -> Key {
+    format!("sancho:cron:disabled:{name}").into()
+}
+
+/// Set by who makes a tick of an entry of the cron; `second` is that of the tick, since the epoch.
+#[must_use]
+pub fn cron_tick(name: &str, second: i64) -> Key {
+    format!("sancho:cron:tick:{second}:{name}").into()
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone;

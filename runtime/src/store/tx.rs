@@ -207,19 +207,22 @@ pub enum Members {
     Paused,
     /// The identities of the processes that run.
     Processes,
+    /// The names of the entries of the cron.
+    Cron,
 }
 
 impl Members {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Queues, Self::Paused, Self::Processes];
+    pub const ALL: [Self; 4] = [Self::Queues, Self::Paused, Self::Processes, Self::Cron];
 
-    /// The name of the set, which is its key in Sidekiq's layout.
+    /// The name of the set, which is its key, in Sidekiq's layout or in ours.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queues => "queues",
             Self::Paused => "paused",
             Self::Processes => "processes",
+            Self::Cron => "sancho:cron",
         }
     }
 }

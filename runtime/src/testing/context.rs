@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::job::checkpoint::{Checkpoints, Memory};
 use crate::job::{Cancel, CancelReason, Context, ContextParts, JobId};
 
 /// A context for calling a job's function in a unit test: first attempt, queue `default`, a random id, not stopping. What it
-/// derefs to is the context, so `&context()` is a `&Context`.
+/// derefs to is the context, so `&context()` is a `&Context`. It keeps checkpoints: called again with the same context, the function
+/// goes on.
 ///
 /// ```
 /// use sancho::testing::context;
@@ -81,6 +83,7 @@ impl TestContext {
             tags,
             stopping,
             cancel,
+            checkpoints: Arc::new(Checkpoints::new(Memory)),
         });
         Self { parts, context }
     }

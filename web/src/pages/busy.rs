@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{Process, Signal, Work};
+use sancho::api::{Cancelled, Process, Signal, Work};
 
 use crate::action::Action;
 use crate::app::Asked;
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
 use super::dashboard::is_silent;
-use super::{Tally, confirm, job_cell, notice, queue_link};
+use super::{Tally, back, confirm, job_cell, notice, queue_link};
 
 /// How many running jobs are shown.
 const MOST: usize = 500;
@@ -162,7 +162,7 @@ fn work_table(asked: &Asked, work: &[Work]) -> Markup {
                                 td.act {
                                     form method="post" action=(asked.to("busy")) {
                                         input type="hidden" name="jid" value=(work.job.jid());
-                                        (button(asked, Action::CancelJob, "cancel", "Cancel", Some("Tell this job to end? One that iterates, or asks for it, obeys.")))
+                                        (button(asked, Action::CancelJob, "cancel", "Cancel", Some("Tell this job to end? It is not tried again.")))
                                     }
                                 }
                             }
@@ -261,10 +261,14 @@ async fn cancel(asked: &Asked, posted: &Params) -> Result<Response, Problem> {
     asked.permit(Action::CancelJob)?;
     let jid = posted.get("jid");
     if posted.get("sure").is_empty() {
-        let question = "Tell this job to end? One that iterates, or asks for it, obeys.";
+        let question = "Tell this job to end? It is not tried again.";
         return confirm(asked, "busy", posted, question).await;
     }
     asked.begin(Action::CancelJob, jid)?;
-    asked.app.api.cancel(jid).await?;
-    Ok(Tally::default().back(asked, "busy", "cancel", &[]))
+    let did = match asked.app.api.cancel(jid).await? {
+        Cancelled::Removed(_) => "removed",
+        Cancelled::Told | Cancelled::Asked { .. } => "cancel",
+        _ => "missed",
+    };
+    Ok(back(asked, "busy", &[("did", did)]))
 }

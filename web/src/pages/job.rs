@@ -170,7 +170,7 @@ fn actions(asked: &Asked, found: &Found) -> Markup {
         Found::Running(work) => html! {
             form method="post" action=(asked.to("busy")) {
                 input type="hidden" name="jid" value=(work.job.jid());
-                (button(asked, Action::CancelJob, "cancel", "Cancel", Some("Tell this job to end? One that iterates, or asks for it, obeys.")))
+                (button(asked, Action::CancelJob, "cancel", "Cancel", Some("Tell this job to end? It is not tried again.")))
             }
         },
     }

@@ -88,6 +88,8 @@ pub(crate) fn notice(params: &Params) -> Markup {
         "reschedule" => format!("{jobs} moved to another time"),
         "next" => format!("{jobs} moved to the head of the queue"),
         "cancel" => "The job was told to end".to_owned(),
+        "removed" => "The job waited, and was taken out: it will not run".to_owned(),
+        "missed" => "The job neither waits nor runs any more: nothing was done".to_owned(),
         "pause" => "The queue is paused".to_owned(),
         "resume" => "The queue goes on".to_owned(),
         "clear" => "The queue was cleared".to_owned(),

@@ -1,12 +1,15 @@
 //! What a process tells of itself, in Sidekiq's form.
 
 use std::fmt::Write as _;
+use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Told;
+use crate::engine::capsule::{CapsuleState, Shape};
 use crate::engine::config::EngineConfig;
 use crate::engine::slots::Work;
 use crate::job::payload::{Wire, ruby_float};
@@ -23,7 +26,13 @@ pub(crate) const LABEL: &str = "sancho";
 /// What does not change while a process runs.
 #[derive(Debug)]
 pub(super) struct Description {
-    info: String,
+    identity: String,
+    started: Timestamp,
+}
+
+/// What is told of a process beside what it does, and how many jobs it runs at once.
+pub(super) struct Info {
+    json: String,
     concurrency: usize,
 }
 
@@ -34,82 +43,104 @@ pub(super) fn identity() -> String {
 }
 
 impl Description {
-    pub(super) fn new(config: &EngineConfig, identity: &str, started: Timestamp) -> Self {
+    pub(super) fn new(identity: &str, started: Timestamp) -> Self {
         Self {
-            info: info(config, identity, started),
-            concurrency: config.concurrency,
+            identity: identity.to_owned(),
+            started,
         }
     }
 
-    /// The fields of the hash, in Sidekiq's order; ours last.
-    pub(super) fn fields(
-        &self,
-        told: Told,
-        round_trip: Duration,
-        now: Timestamp,
-    ) -> Vec<(Box<str>, Bytes)> {
-        let fields = [
-            ("info", self.info.clone()),
-            ("concurrency", self.concurrency.to_string()),
-            ("busy", told.busy.to_string()),
-            ("beat", ruby_float(now.as_score())),
-            ("rtt_us", round_trip.as_micros().to_string()),
-            ("quiet", told.quiet.to_string()),
-            ("rss", resident_kb().to_string()),
-            // Ours alone: Ruby passes over it.
-            ("stuck", told.stuck.to_string()),
-        ];
-        fields
-            .into_iter()
-            .map(|(field, value)| (field.into(), value.into()))
-            .collect()
-    }
-}
-
-/// What Sidekiq 6, 7 and 8 read of a process: `concurrency` and the lists are where 6 and 7 look for them, `capsules` where 8
-/// does.
-fn info(config: &EngineConfig, identity: &str, started: Timestamp) -> String {
-    let mut out = String::from("{");
-    let mut field = |name: &str, json: String| {
-        if out.len() > 1 {
-            out.push(',');
+    /// What Sidekiq 6, 7 and 8 read of a process: `concurrency` and the lists are where 6 and 7 look for them, `capsules` where 8
+    /// does.
+    pub(super) fn info(&self, config: &EngineConfig, capsules: &[Arc<CapsuleState>]) -> Info {
+        let capsules: Vec<(&str, Shape)> = capsules
+            .iter()
+            .map(|capsule| (capsule.name(), capsule.shape()))
+            .collect();
+        let concurrency: usize = capsules.iter().map(|(_, shape)| shape.concurrency).sum();
+        let mut out = String::from("{");
+        let mut field = |name: &str, json: String| {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            let _ = write!(out, "\"{name}\":{json}");
+        };
+        field("hostname", text(&host()));
+        field("started_at", ruby_float(self.started.as_score()));
+        field("pid", std::process::id().to_string());
+        field("tag", text(&config.tag));
+        field("concurrency", concurrency.to_string());
+        if config.wire == Wire::Sidekiq8 {
+            let all = capsules.iter().map(|(name, shape)| {
+                format!(
+                    "{}:{{\"concurrency\":{},\"mode\":{},\"weights\":{}}}",
+                    text(name),
+                    shape.concurrency,
+                    text(&shape.queues.mode().to_string()),
+                    weights(shape)
+                )
+            });
+            field("capsules", format!("{{{}}}", join(all)));
         }
-        let _ = write!(out, "\"{name}\":{json}");
-    };
-    let weights = weights(config);
-    field("hostname", text(&host()));
-    field("started_at", ruby_float(started.as_score()));
-    field("pid", std::process::id().to_string());
-    field("tag", text(&config.tag));
-    field("concurrency", config.concurrency.to_string());
-    if config.wire == Wire::Sidekiq8 {
-        let capsule = format!(
-            "{{\"default\":{{\"concurrency\":{},\"mode\":\"strict\",\"weights\":{weights}}}}}",
-            config.concurrency
-        );
-        field("capsules", capsule);
+        let mut names = Vec::new();
+        for queue in capsules.iter().flat_map(|(_, shape)| shape.queues.iter()) {
+            if !names.contains(&queue.name()) {
+                names.push(queue.name());
+            }
+        }
+        field("queues", format!("[{}]", join(names.into_iter().map(text))));
+        if config.wire != Wire::Sidekiq6 {
+            let all = capsules.iter().map(|(_, shape)| weights(shape));
+            field("weights", format!("[{}]", join(all)));
+        }
+        let labels = iter::once(LABEL).chain(config.labels.iter().map(|label| &**label));
+        field("labels", format!("[{}]", join(labels.map(text))));
+        field("identity", text(&self.identity));
+        field("version", text(version(config.wire)));
+        field("embedded", "false".into());
+        out.push('}');
+        Info {
+            json: out,
+            concurrency,
+        }
     }
-    let queues: Vec<_> = config.queues.iter().map(|queue| text(queue)).collect();
-    field("queues", format!("[{}]", queues.join(",")));
-    if config.wire != Wire::Sidekiq6 {
-        field("weights", format!("[{weights}]"));
-    }
-    field("labels", format!("[{}]", text(LABEL)));
-    field("identity", text(identity));
-    field("version", text(version(config.wire)));
-    field("embedded", "false".into());
-    out.push('}');
-    out
 }
 
-/// The weight of each queue. In strict order all are 0.
-fn weights(config: &EngineConfig) -> String {
-    let weights: Vec<_> = config
+/// The fields of the hash, in Sidekiq's order; ours last.
+pub(super) fn fields(
+    info: Info,
+    told: Told,
+    round_trip: Duration,
+    now: Timestamp,
+) -> Vec<(Box<str>, Bytes)> {
+    let fields = [
+        ("info", info.json),
+        ("concurrency", info.concurrency.to_string()),
+        ("busy", told.busy.to_string()),
+        ("beat", ruby_float(now.as_score())),
+        ("rtt_us", round_trip.as_micros().to_string()),
+        ("quiet", told.quiet.to_string()),
+        ("rss", resident_kb().to_string()),
+        // Ours alone: Ruby passes over it.
+        ("stuck", told.stuck.to_string()),
+    ];
+    fields
+        .into_iter()
+        .map(|(field, value)| (field.into(), value.into()))
+        .collect()
+}
+
+/// The weight of each queue, in the order in which they are served. In strict order all are 0.
+fn weights(shape: &Shape) -> String {
+    let weights = shape
         .queues
         .iter()
-        .map(|queue| format!("{}:0", text(queue)))
-        .collect();
-    format!("{{{}}}", weights.join(","))
+        .map(|queue| format!("{}:{}", text(queue.name()), queue.weight()));
+    format!("{{{}}}", join(weights))
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(",")
 }
 
 /// The version whose form this is.
@@ -219,23 +250,29 @@ fn resident_kb() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::capsule::Capsule;
     use crate::store::{ClaimId, Claimed, Owner, Token};
 
-    fn config(wire: Wire) -> EngineConfig {
-        EngineConfig {
-            concurrency: 5,
-            queues: vec!["critical".into(), "default".into()],
+    fn info_of(wire: Wire) -> serde_json::Value {
+        let config = EngineConfig {
             tag: "mytag".into(),
+            labels: vec!["west".into()],
             wire,
             ..EngineConfig::default()
-        }
-    }
-
-    fn info_of(wire: Wire) -> serde_json::Value {
+        };
+        let capsules = [
+            Capsule::named("default").queues(["critical", "default"]),
+            Capsule::named("one")
+                .queues([("b", 2), ("default", 1)])
+                .concurrency(1),
+        ];
+        let capsules = capsules.map(|capsule| Arc::new(CapsuleState::new(capsule, 4).unwrap()));
         let started = Timestamp::from_micros(1_795_469_303_993_324);
-        let info = info(&config(wire), "vm:1:abc", started);
-        assert!(info.contains("\"started_at\":1795469303.993324,"), "{info}");
-        serde_json::from_str(&info).unwrap()
+        let info = Description::new("vm:1:abc", started).info(&config, &capsules);
+        assert_eq!(info.concurrency, 5);
+        let json = info.json;
+        assert!(json.contains("\"started_at\":1795469303.993324,"), "{json}");
+        serde_json::from_str(&json).unwrap()
     }
 
     #[test]
@@ -243,17 +280,25 @@ mod tests {
         let eight = info_of(Wire::Sidekiq8);
         assert_eq!(
             eight["capsules"]["default"],
-            serde_json::json!({"concurrency": 5, "mode": "strict", "weights": {"critical": 0, "default": 0}})
+            serde_json::json!({"concurrency": 4, "mode": "strict", "weights": {"critical": 0, "default": 0}})
         );
+        assert_eq!(
+            eight["capsules"]["one"],
+            serde_json::json!({"concurrency": 1, "mode": "weighted", "weights": {"b": 2, "default": 1}})
+        );
+        assert_eq!(eight["labels"], serde_json::json!(["sancho", "west"]));
         assert_eq!(eight["version"], "8.1.7");
         let seven = info_of(Wire::Sidekiq7);
         assert_eq!(
             seven["weights"],
-            serde_json::json!([{"critical": 0, "default": 0}])
+            serde_json::json!([{"critical": 0, "default": 0}, {"b": 2, "default": 1}])
         );
         assert!(seven["capsules"].is_null());
         let six = info_of(Wire::Sidekiq6);
-        assert_eq!(six["queues"], serde_json::json!(["critical", "default"]));
+        assert_eq!(
+            six["queues"],
+            serde_json::json!(["critical", "default", "b"])
+        );
         assert_eq!(
             (&six["concurrency"], &six["tag"]),
             (&5.into(), &"mytag".into())

@@ -112,6 +112,20 @@ impl Drop for Tasks {
 }
 
 impl RedisStore {
+    /// Whether a URL can be read. Nothing is connected.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check_url(url: &str) -> Result<(), ConnectError> {
+        Config::from_url(url)
+            .map(drop)
+            .map_err(|error| ConnectError {
+                address: address(url),
+                reason: format!("its URL cannot be read: {}", error.details()),
+                source: None,
+            })
+    }
+
     /// Connects, within 3 s. Later the connection is made again whenever it is lost.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub(super) fn members(set: Members) -> i64 {
         Members::Queues => 0,
         Members::Paused => 1,
         Members::Processes => 2,
+        Members::Cron => 3,
     }
 }
 
@@ -294,7 +295,7 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect, now: Timestamp) -> rusqlite::
             match set {
                 Members::Queues => tables.known.joined.clear(),
                 Members::Paused => tables.changed(InterestKind::Queues),
-                Members::Processes => {}
+                Members::Processes | Members::Cron => {}
             }
             let mut delete = tables
                 .connection

@@ -1,0 +1,8 @@
+use sancho::job;
+
+#[job(cron = "0 25 * * *")]
+async fn clean_up() {}
+
+fn main() {
+    let _ = clean_up::perform_async();
+}

@@ -1,0 +1,13 @@
+use sancho::iterate::{self, Source};
+use sancho::job;
+
+#[job(iterate = rows)]
+async fn import_row(_row: String, _file: String) {}
+
+fn rows(file: String, _cursor: Option<String>) -> impl Source<Item = String, Cursor = u64> {
+    iterate::slice([file], None)
+}
+
+fn main() {
+    let _ = import_row::perform_async(String::new());
+}
