@@ -15,6 +15,7 @@
 //!
 //! # In production
 //! 9. [Serving](serving): arguments, config file, queues, capsules, signals, logs.
+//! 10. [Dashboard](dashboard): the web pages, in a worker or in an application.
 //!
 //! Who comes from Ruby finds every call of Sidekiq, Active Job, sidekiq-cron and `Sidekiq::Testing`, and its place here, in
 //! [From Sidekiq](from_sidekiq).
@@ -45,6 +46,9 @@ pub mod testing {}
 
 #[doc = include_str!("guide/serving.md")]
 pub mod serving {}
+
+#[doc = include_str!("guide/dashboard.md")]
+pub mod dashboard {}
 
 #[doc = include_str!("guide/from_sidekiq.md")]
 pub mod from_sidekiq {}
