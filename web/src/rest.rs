@@ -4,17 +4,21 @@ mod values;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use sancho::api::{Acted, Cancelled, Signal};
+use sancho::job::JobId;
 use sancho::store::Order;
 use serde_json::{Map, Value, json};
 
 use crate::action::Action;
 use crate::app::{App, Asked};
+use crate::pages::cron::Deed;
 use crate::pages::errors;
+use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
 use crate::pages::{metrics, queue as queue_page};
 use crate::params::{Params, Posted};
@@ -36,6 +40,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/processes", get(processes).post(act_on_process))
         .route("/work", get(work))
         .route("/cancel", post(cancel))
+        .route("/search", get(search))
+        .route("/cron", get(cron).post(act_on_cron))
         .route("/metrics", get(metrics_of))
         .route("/errors", get(failures).post(act_on_failures))
         .route("/sweep", get(sweep))
@@ -192,16 +198,56 @@ async fn processes(State(app): State<App>) -> Answer {
 
 async fn work(asked: Asked) -> Answer {
     let work = in_time(asked.app.api.work()).await?;
-    let work = work.iter().map(|work| {
+    let jids: Vec<_> = work.iter().map(|work| work.job.jid().as_str()).collect();
+    let iterations = in_time(asked.app.api.iterations(&jids)).await?;
+    let work = work.iter().zip(iterations).map(|(work, iteration)| {
+        let progress = iteration.and_then(|iteration| iteration.progress);
         json!({
             "process": work.process,
             "thread": work.thread,
             "queue": work.queue,
             "run_at": work.run_at.map(values::time),
+            "stuck": work.stuck,
+            "progress": progress.map(|progress| json!({ "done": progress.done, "total": progress.total })),
             "job": values::job(&asked.app, &work.job),
         })
     });
     Ok(Json(json!({ "work": work.collect::<Vec<_>>() })))
+}
+
+async fn search(asked: Asked, params: Params) -> Answer {
+    let search = Search::read(&params)
+        .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why))?;
+    let found = search.run(&asked.app, params.rows()).await?;
+    let snapshot = Snapshots::get(&asked.app).await?;
+    let jobs = found.hits.iter().map(|hit| values::hit(&asked.app, hit));
+    Ok(Json(json!({
+        "jobs": jobs.collect::<Vec<_>>(),
+        "looked_at": found.looked_at,
+        "total": search.total(&snapshot),
+        "next": found.next.map(|next| next.to_string()),
+    })))
+}
+
+async fn cron(asked: Asked, params: Params) -> Answer {
+    let (cron, name) = (asked.app.api.cron(), params.get("name"));
+    let entries = if name.is_empty() {
+        in_time(cron.list()).await?
+    } else {
+        let entry = in_time(cron.get(name)).await?;
+        let missing = || Problem::not_found(format!("There is no entry {name:?} of the cron."));
+        vec![entry.ok_or_else(missing)?]
+    };
+    let entries = entries.iter().map(|entry| values::cron(&asked, entry));
+    Ok(Json(json!({ "entries": entries.collect::<Vec<_>>() })))
+}
+
+async fn act_on_cron(asked: Asked, Posted(posted): Posted) -> Answer {
+    let deed = Deed::named(posted.get("do"))?;
+    let jid = deed.act(&asked, posted.get("name")).await?;
+    asked.app.snapshots.forget();
+    let jid = jid.as_ref().map(JobId::as_str);
+    Ok(Json(json!({ "done": true, "jid": jid })))
 }
 
 async fn metrics_of(asked: Asked, params: Params) -> Answer {
