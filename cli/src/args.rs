@@ -80,6 +80,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         when: Required,
     },
+    /// Cancels jobs: those that wait are removed, those that run are told, and run no more
+    Cancel {
+        #[arg(required = true, value_name = "JID")]
+        jids: Vec<String>,
+    },
+    /// Jobs that are enqueued by themselves
+    #[command(subcommand)]
+    Cron(Cron),
     /// Stops taking jobs from a queue
     Pause { queue: String },
     /// Takes jobs from a paused queue again
@@ -154,6 +162,48 @@ pub(crate) enum Jobs {
         #[arg(short = 'n', long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         limit: u64,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cron {
+    /// All entries
+    List,
+    /// An entry, its next ticks and its last runs
+    Show { name: String },
+    /// Adds an entry
+    Add(CronAdd),
+    /// Removes an entry
+    Remove { name: String },
+    /// Lets an entry come again
+    Enable { name: String },
+    /// Lets an entry come no more until it is enabled
+    Disable { name: String },
+    /// Enqueues the job of an entry now
+    Run { name: String },
+    /// Loads a schedule file: sidekiq-cron's, or the same in TOML
+    Load { file: PathBuf },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CronAdd {
+    /// Its name
+    pub(crate) name: String,
+    /// When: five fields, six with the seconds first, or @daily and its like
+    pub(crate) cron: String,
+    /// The class, or the job's name on the wire
+    pub(crate) class: String,
+    /// The arguments, each as JSON
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) args: Vec<String>,
+    /// The time zone, such as Europe/Berlin; UTC where it is left out
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// The queue; that of the job where it is left out
+    #[arg(short, long)]
+    pub(crate) queue: Option<String>,
+    /// What people read about it
+    #[arg(long)]
+    pub(crate) description: Option<String>,
 }
 
 /// Which jobs.

@@ -1,6 +1,8 @@
 //! One file for each group of commands.
 
 mod act;
+mod cancel;
+mod cron;
 mod doctor;
 mod enqueue;
 mod jobs;
@@ -29,6 +31,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Kill(chosen) => act::kill(session, &chosen).await,
         Command::Delete(chosen) => act::delete(session, &chosen).await,
         Command::Reschedule { chosen, when } => act::reschedule(session, &chosen, &when).await,
+        Command::Cancel { jids } => cancel::cancel(session, &jids).await,
+        Command::Cron(command) => cron::cron(session, command).await,
         Command::Pause { queue } => queues::pause(session, &queue).await,
         Command::Resume { queue } => queues::resume(session, &queue).await,
         Command::Clear { place } => act::clear(session, &place).await,
