@@ -216,8 +216,7 @@ async fn work(asked: Asked) -> Answer {
 }
 
 async fn search(asked: Asked, params: Params) -> Answer {
-    let search = Search::read(&params)
-        .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why))?;
+    let search = Search::read(&params).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why))?;
     let found = search.run(&asked.app, params.rows()).await?;
     let snapshot = Snapshots::get(&asked.app).await?;
     let jobs = found.hits.iter().map(|hit| values::hit(&asked.app, hit));

@@ -39,9 +39,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         shown: shown.len(),
         total,
         rows,
-        next: from
-            .checked_add(rows as u64)
-            .filter(|next| *next < total),
+        next: from.checked_add(rows as u64).filter(|next| *next < total),
     };
     let disabled = entries.iter().filter(|entry| !entry.enabled).count() as u64;
     let about = html! {

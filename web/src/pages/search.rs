@@ -394,7 +394,11 @@ mod tests {
         for (term, _) in TERMS {
             assert!(term.parse::<Query>().is_ok(), "{term}");
         }
-        let explained = |name: &str| TERMS.iter().any(|(term, text)| format!("{term} {text}").contains(&format!("{name}:")));
+        let explained = |name: &str| {
+            TERMS
+                .iter()
+                .any(|(term, text)| format!("{term} {text}").contains(&format!("{name}:")))
+        };
         for name in Query::qualifiers() {
             assert!(explained(name), "{name}");
         }

@@ -4,6 +4,7 @@ use sancho::api::search::Hit;
 use sancho::api::{
     ClassMetrics, CronRun, CronStatus, JobRecord, Metrics, Process, QueueSummary, SortedEntry,
 };
+use sancho::cron::CronEntry;
 use sancho::job::JobId;
 use sancho::job::Timestamp;
 use serde_json::{Map, Value, json};
@@ -12,8 +13,8 @@ use super::object;
 use crate::app::{App, Asked};
 use crate::format::rfc3339;
 use crate::json::line;
-use crate::pages::dashboard::is_served;
 use crate::pages::cron::args;
+use crate::pages::dashboard::is_served;
 use crate::pages::{arguments, masks};
 use crate::sweeps::Task;
 
@@ -103,10 +104,10 @@ pub(super) fn cron(asked: &Asked, status: &CronStatus) -> Value {
         "cron": entry.map(|entry| entry.schedule().expression()),
         "zone": entry.map(|entry| entry.schedule().zone()),
         "means": entry.map(|entry| entry.schedule().describe()),
-        "class": entry.map(|entry| entry.class()),
+        "class": entry.map(CronEntry::class),
         "args": args,
-        "queue": entry.and_then(|entry| entry.queue_name()),
-        "description": entry.and_then(|entry| entry.description_text()),
+        "queue": entry.and_then(CronEntry::queue_name),
+        "description": entry.and_then(CronEntry::description_text),
         "problem": status.entry.as_ref().err().map(ToString::to_string),
         "origin": status.origin,
         "since": time(status.since),

@@ -156,7 +156,11 @@ fn days(fields: &Fields) -> Option<String> {
         }
         (false, true) if !every_day => format!("{} of {of_months}", ordinals()),
         (false, false) if fields.either_day => {
-            format!("{} and {} of {of_months}", ordinals(), on_weekdays(&weekdays))
+            format!(
+                "{} and {} of {of_months}",
+                ordinals(),
+                on_weekdays(&weekdays)
+            )
         }
         (false, false) => {
             let weekdays = weekdays.in_words(weekday);
@@ -327,11 +331,20 @@ mod tests {
             ("0 8-18 * * *", "every hour from 08:00 to 18:00"),
             ("15 8-18 * * *", "at 15 minutes past the hours 8 to 18"),
             ("0 0,12 * * *", "every day at 00:00 and 12:00"),
-            ("30 9,17 * * sat,sun", "on Sunday and Saturday at 09:30 and 17:30"),
+            (
+                "30 9,17 * * sat,sun",
+                "on Sunday and Saturday at 09:30 and 17:30",
+            ),
             ("0 9 * * fri-mon", "Friday to Monday at 09:00"),
             ("0 0 1 * *", "on the 1st of every month at 00:00"),
-            ("0 0 1,15 * *", "on the 1st and 15th of every month at 00:00"),
-            ("0 0 21-23 6,7 *", "on the 21st to 23rd of June and July at 00:00"),
+            (
+                "0 0 1,15 * *",
+                "on the 1st and 15th of every month at 00:00",
+            ),
+            (
+                "0 0 21-23 6,7 *",
+                "on the 21st to 23rd of June and July at 00:00",
+            ),
             ("0 9 * 1-3 *", "every day in January to March at 09:00"),
             ("0 9 * 12 fri", "every Friday in December at 09:00"),
             (
