@@ -1,5 +1,6 @@
 //! The same as JSON, for programs: `/stats` as Sidekiq's, and `/api`, described by `/api/openapi.json`.
 
+mod cron;
 mod values;
 
 use axum::Router;
@@ -10,13 +11,11 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use sancho::api::{Acted, Cancelled, Signal};
-use sancho::job::JobId;
 use sancho::store::Order;
 use serde_json::{Map, Value, json};
 
 use crate::action::Action;
 use crate::app::{App, Asked};
-use crate::pages::cron::Deed;
 use crate::pages::errors;
 use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
@@ -41,7 +40,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/work", get(work))
         .route("/cancel", post(cancel))
         .route("/search", get(search))
-        .route("/cron", get(cron).post(act_on_cron))
+        .route("/cron", get(cron::show).post(cron::act))
         .route("/metrics", get(metrics_of))
         .route("/errors", get(failures).post(act_on_failures))
         .route("/sweep", get(sweep))
@@ -226,27 +225,6 @@ async fn search(asked: Asked, params: Params) -> Answer {
         "total": search.total(&snapshot),
         "next": found.next.map(|next| next.to_string()),
     })))
-}
-
-async fn cron(asked: Asked, params: Params) -> Answer {
-    let (cron, name) = (asked.app.api.cron(), params.get("name"));
-    let entries = if name.is_empty() {
-        in_time(cron.list()).await?
-    } else {
-        let entry = in_time(cron.get(name)).await?;
-        let missing = || Problem::not_found(format!("There is no entry {name:?} of the cron."));
-        vec![entry.ok_or_else(missing)?]
-    };
-    let entries = entries.iter().map(|entry| values::cron(&asked, entry));
-    Ok(Json(json!({ "entries": entries.collect::<Vec<_>>() })))
-}
-
-async fn act_on_cron(asked: Asked, Posted(posted): Posted) -> Answer {
-    let deed = Deed::named(posted.get("do"))?;
-    let jid = deed.act(&asked, posted.get("name")).await?;
-    asked.app.snapshots.forget();
-    let jid = jid.as_ref().map(JobId::as_str);
-    Ok(Json(json!({ "done": true, "jid": jid })))
 }
 
 async fn metrics_of(asked: Asked, params: Params) -> Answer {

@@ -1,23 +1,23 @@
 //! Looking for jobs in every place.
 
+mod results;
+
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use sancho::api::search::{Found, Hit, Query, SearchCursor, SearchLimits, State};
-use sancho::api::{JobRecord, Period, SortedEntry, Work};
-use sancho::store::TimedSet;
+use sancho::api::Period;
+use sancho::api::search::{Found, Query, SearchCursor, SearchLimits, State};
 
 use crate::app::{App, Asked};
-use crate::format::{count, cut, duration, exact, number, rfc3339, time};
+use crate::format::{count, cut, number};
 use crate::links::query;
 use crate::page::{Page, Place, completion, empty, head};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
-use super::set::{self, Kind};
-use super::{busy, job_cell, notice, queue, queue_link};
+use super::notice;
 
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
@@ -136,24 +136,27 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         title: "Search",
         live: None,
     };
-    let with = |open: bool, body: &Markup| {
+    let form = Form {
+        asked: &asked,
+        snapshot: &snapshot,
+        classes: &classes,
+        text,
+    };
+    let with = |form: Markup, body: Markup| {
         page.with(&html! {
             (notice(&params))
             (head("Search", &html! { "Jobs in every place: those that run, wait, are scheduled, failed or died" }, &html! {}))
-            (form(&asked, &snapshot, &classes, text, open))
+            (form)
             (body)
         })
     };
     if text.is_empty() {
-        return Ok(with(true, &html! {}));
+        return Ok(with(form.show(true, None), html! {}));
     }
     let search = match Search::read(&params) {
         Ok(search) => search,
         Err(why) => {
-            let mut response = with(
-                true,
-                &html! { p.notice.bad role="alert" { "Nothing was looked for: " (cut(&why, 400)) } },
-            );
+            let mut response = with(form.show(true, Some(&why)), html! {});
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return Ok(response);
         }
@@ -174,11 +177,11 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let has_more = found.next.is_some();
     let is_empty = found.hits.is_empty();
     Ok(with(
-        false,
-        &html! {
+        form.show(false, None),
+        html! {
             (progress.show())
             @if is_empty { section.panel { (nothing(has_more)) } }
-            (results(&asked, text, found))
+            (results::show(&asked, text, found.hits))
             @if !is_empty && has_more { (progress.go_on()) }
         },
     ))
@@ -197,21 +200,32 @@ async fn classes(app: &App) -> Vec<String> {
     names.take(CLASSES).collect()
 }
 
-fn form(asked: &Asked, snapshot: &Snapshot, classes: &[String], text: &str, open: bool) -> Markup {
-    html! {
-        section.panel.search {
-            form role="search" aria-label="Search jobs" action=(asked.to("search")) {
-                label.hidden for="q" { "What to look for" }
-                input #q type="search" name="q" value=(text) list="terms-here" autocomplete="off" spellcheck="false" autocapitalize="off"
-                    maxlength=(LONGEST) placeholder="class:WelcomeEmail state:retry error:timeout since:1h" data-terms;
-                button type="submit" { "Search" }
-                (completion("terms-here", Some(snapshot), classes))
-            }
-            details open[open] {
-                summary { "What can be written" }
-                dl.terms {
-                    @for (term, means) in TERMS { dt { code { (term) } } dd { (means) } }
-                    dt { code { "-class:Noisy" } } dd { "a minus turns any of these round; all that is written must hold" }
+/// The box, and what can be written into it.
+struct Form<'a> {
+    asked: &'a Asked,
+    snapshot: &'a Snapshot,
+    classes: &'a [String],
+    text: &'a str,
+}
+
+impl Form<'_> {
+    fn show(&self, explained: bool, error: Option<&str>) -> Markup {
+        html! {
+            section.panel.search {
+                form role="search" aria-label="Search jobs" action=(self.asked.to("search")) {
+                    label.hidden for="q" { "What to look for" }
+                    input #q type="search" name="q" value=(self.text) list="terms-here" autocomplete="off" spellcheck="false" autocapitalize="off"
+                        maxlength=(LONGEST) placeholder="class:WelcomeEmail state:retry error:timeout since:1h" aria-invalid=[error.map(|_| "true")] data-terms;
+                    button type="submit" { "Search" }
+                    (completion("terms-here", Some(self.snapshot), self.classes))
+                }
+                @if let Some(error) = error { p.notice.bad role="alert" { "Nothing was looked for: " (cut(error, 400)) } }
+                details open[explained] {
+                    summary { "What can be written" }
+                    dl.terms {
+                        @for (term, means) in TERMS { dt { code { (term) } } dd { (means) } }
+                        dt { code { "-class:Noisy" } } dd { "a minus turns any of these round; all that is written must hold" }
+                    }
                 }
             }
         }
@@ -271,109 +285,6 @@ fn nothing(more: bool) -> Markup {
             "Nothing found",
             "All that this can stand for was looked at. Jobs that are done are kept nowhere.",
         )
-    }
-}
-
-/// What was found, by where it stands.
-fn results(asked: &Asked, text: &str, found: Found) -> Markup {
-    let (mut running, mut waiting) = (Vec::new(), Vec::new());
-    let mut sets = [set::RETRIES, set::DEAD, set::SCHEDULED].map(|kind| (kind, Vec::new()));
-    for hit in found.hits {
-        match hit {
-            Hit::Running(work) => running.push(work),
-            Hit::Queued { job, position } => waiting.push((job, position)),
-            Hit::Timed(entry) => {
-                if let Some((_, entries)) =
-                    sets.iter_mut().find(|(kind, _)| kind.set == entry.set())
-                {
-                    entries.push(entry);
-                }
-            }
-            _ => {}
-        }
-    }
-    html! {
-        @if !running.is_empty() { (running_table(asked, &running)) }
-        @for (kind, entries) in &sets {
-            @if !entries.is_empty() { (set_table(asked, *kind, text, entries)) }
-        }
-        @if !waiting.is_empty() { (waiting_table(asked, &waiting)) }
-    }
-}
-
-fn running_table(asked: &Asked, running: &[Work]) -> Markup {
-    html! {
-        section.panel {
-            (title(State::Running, running.len()))
-            div.scroll { table.rows {
-                caption.hidden { "Running jobs" }
-                thead { tr { th scope="col" { "Job" } th scope="col" { "Queue" } th scope="col" { "Process" } th.num scope="col" { "Running for" } } }
-                tbody { @for work in running {
-                    tr {
-                        (job_cell(asked, &work.job, &busy::link(asked, work)))
-                        td { (queue_link(asked, &work.queue)) }
-                        td.where { (cut(&work.process, 60)) }
-                        td.num {
-                            @if let Some(at) = work.run_at {
-                                time datetime=(rfc3339(at)) title=(exact(at)) data-since { (duration(asked.now.since(at))) }
-                            }
-                        }
-                    }
-                } }
-            } }
-        }
-    }
-}
-
-fn set_table(asked: &Asked, kind: Kind, text: &str, entries: &[SortedEntry]) -> Markup {
-    let state = match kind.set {
-        TimedSet::Schedule => State::Scheduled,
-        TimedSet::Retry => State::Retry,
-        TimedSet::Dead => State::Dead,
-    };
-    html! {
-        form.found method="post" action=(asked.to(kind.path)) data-select {
-            input type="hidden" name="back" value="search";
-            input type="hidden" name="q" value=(text);
-            (set::selection(kind, asked))
-            section.panel {
-                (title(state, entries.len()))
-                div.scroll { (set::table(kind, asked, entries)) }
-            }
-        }
-    }
-}
-
-fn waiting_table(asked: &Asked, waiting: &[(JobRecord, u64)]) -> Markup {
-    html! {
-        section.panel {
-            (title(State::Queued, waiting.len()))
-            div.scroll { table.rows {
-                caption.hidden { "Waiting jobs" }
-                thead { tr { th scope="col" { "Job" } th scope="col" { "Queue" } th.num scope="col" { "Place" } th scope="col" { "Waits since" } } }
-                tbody { @for (job, position) in waiting {
-                    tr {
-                        (job_cell(asked, job, &queue::link(asked, job.queue(), false, *position, job)))
-                        td { (queue_link(asked, job.queue())) }
-                        td.num { (number(position.saturating_add(1))) }
-                        td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (time(at, asked.now)) } }
-                    }
-                } }
-            } }
-        }
-    }
-}
-
-fn title(state: State, n: usize) -> Markup {
-    let (class, name) = match state {
-        State::Running => ("badge good", "running"),
-        State::Retry => ("badge warn", "retry"),
-        State::Dead => ("badge bad", "dead"),
-        State::Scheduled => ("badge", "scheduled"),
-        State::Queued => ("badge", "waiting"),
-    };
-    html! {
-        div.title { h2 { span class=(class) { (name) } " " (count(n as u64, "job", "jobs")) } }
     }
 }
 
