@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -136,6 +137,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
         every: Duration,
     },
+    /// Serves the dashboard, of any Sidekiq too
+    Web(Web),
     /// Prints what a shell needs to complete this command
     Completions { shell: Shell },
     /// Prints the manual page
@@ -226,6 +229,25 @@ pub(crate) struct Chosen {
         allow_hyphen_values = true
     )]
     pub(crate) matching: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Web {
+    /// Where; others than this machine can reach it only with users
+    #[arg(long, default_value = "127.0.0.1:7433", value_name = "ADDR")]
+    pub(crate) addr: SocketAddr,
+    /// A user and a password, which are asked for then; may be given several times
+    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = user)]
+    pub(crate) users: Vec<(String, String)>,
+    /// Shows everything and changes nothing
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// The name of what is shown, beside the title: production
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Arguments of jobs that are not shown, by the names of their fields
+    #[arg(long = "mask", value_name = "NAME")]
+    pub(crate) masked: Vec<String>,
 }
 
 /// Which processes.
@@ -337,6 +359,15 @@ fn duration(text: &str) -> Result<Duration, String> {
         .checked_mul(seconds)
         .ok_or("this is longer than time is counted")?;
     Ok(Duration::from_secs(whole))
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), password.to_owned()))
+        }
+        _ => Err("write a name and a password: ada:secret".to_owned()),
+    }
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {

@@ -476,6 +476,63 @@ fn the_command_describes_itself() {
     }
 }
 
+#[test]
+fn the_dashboard_is_served() {
+    let store = Store::sqlite();
+    store.enqueue(&["Report"]);
+    for (args, named) in [
+        (&["web", "--addr", "0.0.0.0:0"][..], "0.0.0.0"),
+        (&["web", "--addr", "nowhere"], "nowhere"),
+        (&["web", "--user", "ada"], "ada:secret"),
+    ] {
+        let error = store.fails(2, args);
+        assert!(error.contains(named), "{args:?}: {error}");
+    }
+    let mut web = Command::new(env!("CARGO_BIN_EXE_sancho"))
+        .args([
+            "--store",
+            &store.url,
+            "--color",
+            "never",
+            "web",
+            "--addr",
+            "127.0.0.1:0",
+            "--environment",
+            "staging",
+        ])
+        .env("NO_COLOR", "1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = web.stderr.take().unwrap();
+    let mut line = String::new();
+    let addr = loop {
+        let mut part = [0; 512];
+        let read = log.read(&mut part).unwrap();
+        assert!(read > 0, "the dashboard ended: {line}");
+        line.push_str(&String::from_utf8_lossy(&part[..read]));
+        if let Some((_, rest)) = line.split_once("http://")
+            && let Some((addr, _)) = rest.split_once('/')
+        {
+            break addr.to_owned();
+        }
+    };
+    let mut page = String::new();
+    let mut stream = std::net::TcpStream::connect(&addr).unwrap();
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream.read_to_string(&mut page).unwrap();
+    web.kill().unwrap();
+    web.wait().unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("staging"),
+        "{page}"
+    );
+}
+
 /// On a terminal of its own, which `script` makes.
 #[test]
 fn the_live_screen_shows_acts_and_ends() {

@@ -13,6 +13,7 @@ pub(crate) mod relocate;
 mod stats;
 mod top;
 mod transfer;
+mod web;
 
 use crate::Session;
 use crate::args::{Command, Jobs};
@@ -44,6 +45,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Import { file } => transfer::import(session, &file).await,
         Command::Doctor { fix } => doctor::doctor(session, fix).await,
         Command::Top { every } => top::top(session, every).await,
+        Command::Web(web) => web::web(session, web).await,
         // They need no store, or name theirs themselves.
         Command::Move { .. } | Command::Completions { .. } | Command::Man => Ok(()),
     }
