@@ -34,7 +34,7 @@ async fn jobs_are_found_wherever_they_are(site: Site) {
     }
     page.hides("SyncStock</a>");
     for jid in ["r1", "d1", "s1", "q1", "b1"] {
-        let link = page.link(&format!("{jid}"));
+        let link = page.link(jid);
         site.get(&format!("/{link}")).await.shows("ChargeCard");
     }
     for (text, n, of) in [
