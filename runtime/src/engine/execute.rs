@@ -7,6 +7,7 @@ use super::capsule::CapsuleState;
 use super::errors::ExecutionError;
 use super::finish::{self, Finished};
 use super::limits;
+use super::metrics;
 use super::middleware::{Execution, Next};
 use super::{Engine, checkpoints};
 use crate::job::checkpoint::Checkpoints;
@@ -136,7 +137,13 @@ pub(super) async fn conclude(
         definition: known.definition(),
         checkpoints: Some(checkpoints),
     };
-    engine.metrics.record(known.class(), ending, took);
+    engine.observed().metrics.record(metrics::Execution {
+        class: known.class(),
+        is_served: known.job.is_some(),
+        queue: &claimed.queue,
+        ending,
+        took,
+    });
     let settlement = finish::settle(engine, finished, ending);
     if !engine.error_handlers.is_empty()
         && let Some(failure) = ending.failure()

@@ -1,5 +1,6 @@
 //! The arguments of a worker program.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     alive_file: Option<PathBuf>,
 
+    /// Where metrics and probes are answered, PORT (on 127.0.0.1) or ADDRESS:PORT: /metrics, /livez, /readyz [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    health: Option<SocketAddr>,
+
     /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
     #[arg(long)]
     pub(super) check: bool,
@@ -103,6 +108,7 @@ impl Args {
             log_level: self.verbose.then_some(Level::Debug),
             log_format: self.log_format,
             alive_file: self.alive_file.clone(),
+            health: self.health,
             ..Settings::default()
         }
     }
@@ -122,6 +128,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn format(text: &str) -> Result<Format, String> {
     config::format(text).map_err(give)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    config::address(text).map_err(give)
 }
 
 fn give(allowed: String) -> String {

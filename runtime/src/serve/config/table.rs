@@ -239,6 +239,16 @@ pub(super) const SETTINGS: &[Setting] = &[
             "a file that is written every 5 s while all of the worker is alive, for probes",
         )
     },
+    Setting {
+        argument: Some("--health"),
+        read: Some(|to, value| put(&mut to.health, read::address_value(value))),
+        ..setting(
+            "health",
+            "port, or address:port",
+            "none",
+            "where `/metrics`, `/livez` and `/readyz` are answered; a port alone is one of 127.0.0.1",
+        )
+    },
 ];
 
 /// Other names of settings, from other versions of Sidekiq, or shorter.
@@ -289,7 +299,7 @@ pub(super) const RUBYS: &[(&str, &str)] = &[
     ("redis", "`store` takes the URL"),
     ("schedule", "cron belongs to the job"),
     ("scheduler", "cron belongs to the job"),
-    ("health_check", "Handle::is_alive tells a program of it"),
+    ("health_check", "`health` names a port for probes"),
 ];
 
 /// The table as the docs show it.
