@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use super::capsule::CapsuleState;
 use super::errors::ExecutionError;
 use super::finish::{self, Finished};
@@ -191,7 +193,16 @@ async fn run(
         call = call.of_active_job();
     }
     let execution = Execution::new(job.class(record), record, &context);
-    let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
+    // At `debug`, so that it costs nothing where nobody asked for it.
+    let span = tracing::debug_span!(
+        "execute",
+        jid = short(record.jid().as_str()),
+        class = short(job.class(record)),
+        queue = &*claimed.queue,
+        attempt = context.attempt(),
+    );
+    let job = Next::new(&engine.middleware, &execution, definition.run, call).run();
+    let job = Caught::new(job.instrument(span));
     let result = match definition.timeout {
         None => job.await,
         Some(limit) => limits::within(limit, job, cancel).await,

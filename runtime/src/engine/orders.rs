@@ -47,6 +47,13 @@ impl Handle {
         }))
     }
 
+    /// Of a server that does not run.
+    #[cfg(test)]
+    pub(crate) fn of_no_server() -> Self {
+        let capsule = CapsuleState::new(capsule::Capsule::named(capsule::DEFAULT), 10);
+        Self::new(vec![capsule.unwrap()])
+    }
+
     /// Claims nothing more, and goes on with what runs; there is no way back. As Sidekiq's TSTP.
     pub fn quiet(&self) {
         if !self.is_quiet() {

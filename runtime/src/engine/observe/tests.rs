@@ -1,18 +1,12 @@
 use super::*;
-use crate::engine::capsule::{Capsule, CapsuleState};
 use crate::store::QueueInfo;
 
 /// The chapter of the guide that has the table.
 const GUIDE: &str = include_str!("../../guide/observing.md");
 
-fn handle() -> Handle {
-    let capsule = CapsuleState::new(Capsule::named("default"), 10).unwrap();
-    Handle::new(vec![capsule])
-}
-
 #[test]
 fn the_guide_names_all_metrics_and_no_others() {
-    let text = page::write(&handle(), None);
+    let text = page::write(&Handle::of_no_server(), None);
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("# "));
     let mut table = String::new();
     while let (Some(help), Some(kind)) = (lines.next(), lines.next()) {
@@ -28,7 +22,7 @@ fn the_guide_names_all_metrics_and_no_others() {
 
 #[tokio::test]
 async fn a_server_that_does_not_run_shows_what_it_has() {
-    let handle = handle();
+    let handle = Handle::of_no_server();
     assert_eq!(handle.ready().await, Err(NotReady::Starting));
     let text = handle.metrics_text().await;
     for line in [
@@ -59,7 +53,7 @@ fn no_more_queues_are_shown_than_that_a_scrape_stays_small() {
         },
         now: Timestamp::from_millis(3_500),
     };
-    let text = page::write(&handle(), Some(&seen));
+    let text = page::write(&Handle::of_no_server(), Some(&seen));
     assert!(text.contains("sancho_queues 1001\n"), "{text}");
     assert!(text.contains("sancho_queue_jobs{queue=\"q0999\"} 1\n"));
     assert!(!text.contains("q1000"), "{text}");

@@ -1,24 +1,11 @@
 use tokio::io::duplex;
 
 use super::*;
-use crate::runtime::Server;
-
-/// A handle of a server that does not run.
-fn handle() -> Handle {
-    use crate as sancho;
-
-    /// Does nothing.
-    #[sancho::job(class = "HealthUnit")]
-    async fn health_unit() {}
-
-    let server = Server::builder().store("memory:").only::<health_unit>();
-    server.build().unwrap().handle()
-}
 
 /// What is answered to these bytes, after which nothing more is sent.
 async fn answered(request: &[u8]) -> String {
     let (mut asks, answers) = duplex(256 * 1024);
-    let handle = handle();
+    let handle = Handle::of_no_server();
     let asked = async {
         asks.write_all(request).await.unwrap();
         asks.shutdown().await.unwrap();
@@ -107,7 +94,7 @@ async fn what_is_no_request_is_refused_without_more_than_it_takes() {
 async fn slow_connections_are_cut_off_and_keep_nobody_from_being_answered_for_ever() {
     let health = Health::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = health.0.local_addr().unwrap();
-    let serving = health.serve(handle());
+    let serving = health.serve(Handle::of_no_server());
     let mut slow = Vec::new();
     for _ in 0..MOST_CONNECTIONS {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
