@@ -29,3 +29,6 @@ pub mod long_jobs {}
 
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
+
+#[doc = include_str!("guide/dashboard.md")]
+pub mod dashboard {}

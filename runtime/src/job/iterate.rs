@@ -105,10 +105,11 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// The source's own. The job is tried again, from the last item on.
-    fn next(
-        &mut self,
-    ) -> impl Future<Output = Result<Option<(Self::Item, Self::Cursor)>, Self::Error>> + Send;
+    fn next(&mut self) -> impl Future<Output = Next<Self::Item, Self::Cursor, Self::Error>> + Send;
 }
+
+/// What a [`Source`] gives: an item and its cursor, or nothing after the last.
+pub type Next<T, C, E> = Result<Option<(T, C)>, E>;
 
 /// What the function of `iterate` returns: a [`Source`], or a `Result` with one.
 #[diagnostic::on_unimplemented(

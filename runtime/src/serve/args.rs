@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use super::config::{self, Environment, Loaded, Settings, Store};
 use super::log::{Format, Level};
 use super::refuse;
+use super::services::Services;
 use crate::Result;
 use crate::engine::ServedQueue;
 
@@ -61,6 +62,9 @@ pub(super) struct Args {
     /// Where metrics and probes are answered, PORT (on 127.0.0.1) or ADDRESS:PORT: /metrics, /livez, /readyz [default: nowhere]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     health: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(super) services: Services,
 
     /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
     #[arg(long)]
