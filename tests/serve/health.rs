@@ -1,9 +1,7 @@
 //! The port for metrics and probes.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::deploy::deployed;
 use crate::process::{Site, Worker};
 
 /// How long anything may take. Far longer than it takes.
@@ -72,6 +71,15 @@ async fn process_of(redis: &RedisServer) -> Pid {
     Pid::from_raw(id.unwrap().parse().unwrap()).unwrap()
 }
 
+/// What the probes of the manifests ask for.
+fn probes() -> Vec<String> {
+    let lines = deployed("kubernetes.yaml");
+    let lines = lines
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("path: "));
+    lines.map(str::to_owned).collect()
+}
+
 /// The names of a scrape, each line of which must be one of Prometheus's.
 fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -114,6 +122,11 @@ async fn a_worker_answers_probes_and_scrapes_as_long_as_it_runs() {
     worker.line("sancho serves").await;
     until(address, "/readyz", 200).await;
     assert_eq!(get(address, "/livez").await, (200, "alive\n".into()));
+    let probes = probes();
+    assert_eq!(probes.len(), 3, "{probes:?}");
+    for probe in probes {
+        assert_eq!(get(address, &probe).await.0, 200, "{probe}");
+    }
     client.push("Says", ("hello",)).await.unwrap();
     client.push("Fails", ()).await.unwrap();
     worker.line("hello").await;
@@ -212,8 +225,7 @@ fn queried(dashboard: &serde_json::Value, found: &mut BTreeSet<String>) {
 
 #[tokio::test]
 async fn the_dashboard_asks_for_metrics_that_there_are() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/grafana/sancho.json");
-    let dashboard = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let dashboard = serde_json::from_str(&deployed("grafana/sancho.json")).unwrap();
     let mut asked = BTreeSet::new();
     queried(&dashboard, &mut asked);
     assert!(asked.len() > 20, "{asked:?}");
