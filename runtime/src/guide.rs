@@ -47,6 +47,9 @@ pub mod testing {}
 #[doc = include_str!("guide/serving.md")]
 pub mod serving {}
 
+#[doc = include_str!("guide/observing.md")]
+pub mod observing {}
+
 #[doc = include_str!("guide/dashboard.md")]
 pub mod dashboard {}
 
