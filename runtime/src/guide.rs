@@ -26,3 +26,6 @@ pub mod cron {}
 
 #[doc = include_str!("guide/long_jobs.md")]
 pub mod long_jobs {}
+
+#[doc = include_str!("guide/redis.md")]
+pub mod redis {}

@@ -5,8 +5,10 @@ use std::fmt;
 use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::{ClientLike, LuaInterface};
+use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+
+use super::keys::Keys;
 
 const COMMIT: &str = concat!(
     include_str!("lua/common.lua"),
@@ -83,10 +85,11 @@ pub(super) struct Scripts([Value; ALL.len()]);
 
 impl Scripts {
     /// Gives the scripts to the server.
-    pub(super) async fn load(client: &Client) -> Result<Self, Error> {
+    pub(super) async fn load(client: &Client, keys: &Keys) -> Result<Self, Error> {
         let mut hashes = ALL.map(|_| Value::Null);
         for (hash, (_, text)) in hashes.iter_mut().zip(ALL) {
-            *hash = client.script_load(text).await?;
+            let script = CustomCommand::new_static("SCRIPT", keys.slot(), false);
+            *hash = client.custom(script, vec!["LOAD", text]).await?;
         }
         Ok(Self(hashes))
     }
@@ -106,23 +109,24 @@ impl Scripts {
         ));
         all.extend(keys.into_iter().map(Value::Bytes));
         all.extend(args);
-        let answer = evalsha(client, all.clone()).await?;
+        let answer = eval(client, "EVALSHA", all.clone()).await?;
         if !error_text(&answer).is_some_and(|error| error.starts_with("NOSCRIPT")) {
             return Ok(answer);
         }
+        // Not loaded first: in a Cluster the keys may belong to another node by then, and only what names them is sent on.
         let (_, text) = ALL[script as usize];
-        let _: Value = client.script_load(text).await?;
-        evalsha(client, all).await
+        all[0] = Value::from_static_str(text);
+        eval(client, "EVAL", all).await
     }
 }
 
-async fn evalsha(client: &Client, args: Vec<Value>) -> Result<Resp3Frame, Error> {
-    client
-        .custom_raw(
-            CustomCommand::new_static("EVALSHA", ClusterHash::Offset(2), false),
-            args,
-        )
-        .await
+async fn eval(
+    client: &Client,
+    command: &'static str,
+    args: Vec<Value>,
+) -> Result<Resp3Frame, Error> {
+    let command = CustomCommand::new_static(command, ClusterHash::Offset(2), false);
+    client.custom_raw(command, args).await
 }
 
 /// The text of an answer that is an error.
