@@ -20,7 +20,11 @@ kill -9 $server; wait $server; rm -rf "$dir"
 "#;
 
 /// What a server logs when it serves, and what a Sentinel does.
-const READY: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
+const READY: [&str; 3] = [
+    "Ready to accept connections",
+    "ready to accept connections at",
+    "Sentinel ID is",
+];
 
 /// A `redis-server` of one's own on a free loopback port, without persistence. Stopped when dropped.
 #[derive(Debug)]
