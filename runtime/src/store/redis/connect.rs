@@ -11,7 +11,7 @@ use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, TrackingInterface};
 use fred::types::client::Invalidation;
 use fred::types::config::{
-    ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, UnresponsiveConfig,
+    ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, UnresponsiveConfig,
 };
 use fred::types::{CustomCommand, RespVersion, Value};
 use tokio::sync::broadcast::Receiver;
@@ -146,10 +146,11 @@ impl RedisStore {
         };
         let read = || {
             let target = url::parse(&url)?;
-            let patience = target.patience;
-            client(target, &prefix).map(|(client, keys)| (client, keys, patience.connection))
+            let (patience, absent) = (target.patience, absent(&target));
+            client(target, &prefix)
+                .map(|(client, keys)| (client, keys, patience.connection, absent))
         };
-        let (client, keys, patience) = read().map_err(|reason| failed(reason, None))?;
+        let (client, keys, patience, absent) = read().map_err(|reason| failed(reason, None))?;
         let Begun {
             mut tasks,
             scripts,
@@ -171,9 +172,7 @@ impl RedisStore {
                 // It may still come to be connected, and would stay so.
                 tokio::spawn(async move { client.quit().await });
                 return Err(failed(
-                    format!(
-                        "it did not answer within {patience:?}: check that it is running there"
-                    ),
+                    format!("it did not answer within {patience:?}: {absent}"),
                     None,
                 ));
             }
@@ -228,6 +227,7 @@ fn client(target: Target, prefix: &str) -> Result<(Client, Keys), String> {
         ..Default::default()
     };
     // A command whose answer was lost is repeated by those who know its sequence number, and by nobody else.
+    // So is one that a Cluster sends on to another node: fred asks for the slots first, and the repeat goes there.
     let connection = ConnectionConfig {
         max_command_attempts: 1,
         connection_timeout: patience.connection,
@@ -244,6 +244,20 @@ fn client(target: Target, prefix: &str) -> Result<(Client, Keys), String> {
     reconnect.set_jitter(jitter);
     let client = Client::new(config, Some(performance), Some(connection), Some(reconnect));
     Ok((client, Keys(prefix.to_owned())))
+}
+
+const SENTINELS: &str =
+    "check that the Sentinels run there and know a master by the sentinelServiceName";
+
+/// What to do about a server that does not answer. One that does not speak TLS waits for the rest of what it takes for a command.
+fn absent(target: &Target) -> &'static str {
+    match (&target.config.server, &target.tls) {
+        (ServerConfig::Sentinel { .. }, _) => SENTINELS,
+        (_, Some(_)) => {
+            "check that it is running there, and speaks TLS at this port: use redis:// if not"
+        }
+        _ => "check that it is running there",
+    }
 }
 
 /// What to do about a connection that came to nothing.
@@ -267,7 +281,7 @@ fn hint(error: &str) -> &'static str {
     } else if is(&["WRONGPASS", "NOAUTH", "AUTH"]) {
         "check the user and password"
     } else if is(&["sentinel"]) {
-        "check that the Sentinels run there and know a master by the sentinelServiceName"
+        SENTINELS
     } else {
         "check that it is running there, and the user and password"
     }

@@ -6,7 +6,8 @@ use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+use fred::types::{CustomCommand, Resp3Frame, Value};
+use fred::util::redis_keyslot;
 
 use super::keys::Keys;
 
@@ -102,6 +103,8 @@ impl Scripts {
         keys: Vec<Bytes>,
         args: Vec<Value>,
     ) -> Result<Resp3Frame, Error> {
+        // fred hashes the first argument of a custom command, whatever else it is told, but for a slot.
+        let slot = keys.first().map(|key| redis_keyslot(key));
         let mut all = Vec::with_capacity(2 + keys.len() + args.len());
         all.push(self.0[script as usize].clone());
         all.push(Value::Integer(
@@ -109,23 +112,24 @@ impl Scripts {
         ));
         all.extend(keys.into_iter().map(Value::Bytes));
         all.extend(args);
-        let answer = eval(client, "EVALSHA", all.clone()).await?;
+        let answer = eval(client, "EVALSHA", slot, all.clone()).await?;
         if !error_text(&answer).is_some_and(|error| error.starts_with("NOSCRIPT")) {
             return Ok(answer);
         }
         // Not loaded first: in a Cluster the keys may belong to another node by then, and only what names them is sent on.
         let (_, text) = ALL[script as usize];
         all[0] = Value::from_static_str(text);
-        eval(client, "EVAL", all).await
+        eval(client, "EVAL", slot, all).await
     }
 }
 
 async fn eval(
     client: &Client,
     command: &'static str,
+    slot: Option<u16>,
     args: Vec<Value>,
 ) -> Result<Resp3Frame, Error> {
-    let command = CustomCommand::new_static(command, ClusterHash::Offset(2), false);
+    let command = CustomCommand::new_static(command, slot, false);
     client.custom_raw(command, args).await
 }
 
