@@ -3,13 +3,14 @@
 //!
 //! `cargo run --example quickstart` needs nothing else: jobs stand in a SQLite file, mails are written as `.eml` files. With
 //! `REDIS_URL` set the same run goes through Redis. Kill it in the middle and start it again: it goes on. `--fresh` starts
-//! over.
+//! over. `--web 127.0.0.1:7433` shows all of it on the dashboard, and goes on until Ctrl-C.
 
 mod jobs;
 mod ledger;
 mod signups;
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ struct Args {
     /// Starts over: forgets what an earlier run did
     #[arg(long)]
     fresh: bool,
+    /// Serves the dashboard at this address, and goes on until Ctrl-C
+    #[arg(long, value_name = "ADDR")]
+    web: Option<SocketAddr>,
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -44,6 +48,11 @@ async fn main() -> Result<(), Error> {
     let (sign_ups, refused) = signups::read()?;
 
     let client = Client::connect(config(&args)).await?;
+    let dashboard = args.web.map(|addr| {
+        println!("the dashboard is at http://{addr}/");
+        let options = sancho_web::Options::new();
+        tokio::spawn(sancho_web::serve(addr, Api::new(&client), options))
+    });
     let server = Server::builder()
         .client(&client)
         .queues(["quickstart"])
@@ -64,6 +73,13 @@ async fn main() -> Result<(), Error> {
     );
 
     wait_until_done(&client, &ledger, &sign_ups).await?;
+    if let Some(dashboard) = dashboard {
+        println!("all is done; the dashboard stays until Ctrl-C");
+        tokio::select! {
+            ended = dashboard => ended??,
+            stopped = tokio::signal::ctrl_c() => stopped?,
+        }
+    }
     let _ = stop.send(());
     serving.await??;
     summary(&client, &ledger, &sign_ups, &refused).await

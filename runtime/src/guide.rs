@@ -29,3 +29,6 @@ pub mod long_jobs {}
 
 #[doc = include_str!("guide/redis.md")]
 pub mod redis {}
+
+#[doc = include_str!("guide/dashboard.md")]
+pub mod dashboard {}

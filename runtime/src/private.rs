@@ -2,6 +2,7 @@
 
 pub use std::boxed::Box;
 pub use std::clone::Clone;
+use std::future::Future;
 pub use std::iter::IntoIterator;
 use std::marker::PhantomData;
 pub use std::marker::Send;
@@ -29,6 +30,25 @@ pub use crate::job::{
 /// Every job that is linked into the binary.
 #[linkme::distributed_slice]
 pub static JOBS: [&'static Definition];
+
+/// What another crate adds to the program of a worker ([`serve`](crate::runtime::serve())): it starts where its flag is given.
+#[derive(Debug)]
+pub struct Service {
+    /// Its flag, without the dashes.
+    pub name: &'static str,
+    /// Starts it over the worker's client, with the value of its flag.
+    pub start: StartService,
+}
+
+/// Makes ready what can fail, or says why it cannot; then it runs until it is dropped.
+pub type StartService = fn(crate::Client, String) -> Pin<Box<dyn Future<Output = Started> + Send>>;
+
+/// A service that is ready, or why it is not.
+pub type Started = Result<Pin<Box<dyn Future<Output = ()> + Send>>, String>;
+
+/// Every service that is linked into the binary.
+#[linkme::distributed_slice]
+pub static SERVICES: [&'static Service];
 
 /// Puts a definition among [`JOBS`].
 #[doc(hidden)]

@@ -78,19 +78,7 @@ impl Api {
             .members(Members::Paused)
             .await
             .map_err(ApiError::unavailable)?;
-        let now = self.now();
-        let mut queues: BTreeMap<String, QueueSummary> = census
-            .queues
-            .into_iter()
-            .map(|queue| (queue.name.clone(), QueueSummary::of(queue, now)))
-            .collect();
-        for name in paused {
-            let queue = queues
-                .entry(name.clone())
-                .or_insert_with(|| QueueSummary::empty(name));
-            queue.paused = true;
-        }
-        Ok(queues.into_values().collect())
+        Ok(QueueSummary::all(census.queues, paused, self.now()))
     }
 
     /// The queue of this name, whether there is anything in it or not.
@@ -296,6 +284,19 @@ impl Queue {
 }
 
 impl QueueSummary {
+    /// These queues and those that are paused, by name.
+    pub(super) fn all(queues: Vec<QueueInfo>, paused: Vec<String>, now: Timestamp) -> Vec<Self> {
+        let mut all: BTreeMap<String, Self> = queues
+            .into_iter()
+            .map(|queue| (queue.name.clone(), Self::of(queue, now)))
+            .collect();
+        for name in paused {
+            let queue = all.entry(name.clone()).or_insert_with(|| Self::empty(name));
+            queue.paused = true;
+        }
+        all.into_values().collect()
+    }
+
     fn of(queue: QueueInfo, now: Timestamp) -> Self {
         let latency = queue
             .head

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::record::JobRecord;
 use super::{Api, ApiError};
 use crate::store::{Effect, Stat, Tx};
 
@@ -75,29 +74,7 @@ impl Api {
     /// # Errors
     /// A store that gives no answer.
     pub async fn stats(&self) -> Result<Stats, ApiError> {
-        let store = self.store();
-        let census = store.census().await.map_err(ApiError::unavailable)?;
-        let totals = [(Stat::Processed, None), (Stat::Failed, None)];
-        let totals = store
-            .counters(&totals)
-            .await
-            .map_err(ApiError::unavailable)?;
-        let processes = self.processes().await?;
-        let default = census.queues.iter().find(|queue| queue.name == "default");
-        Ok(Stats {
-            processed: totals[0],
-            failed: totals[1],
-            enqueued: census.queues.iter().map(|queue| queue.size).sum(),
-            scheduled: census.schedule,
-            retries: census.retry,
-            dead: census.dead,
-            claimed: census.claimed,
-            processes: processes.len() as u64,
-            busy: processes.iter().map(|process| process.busy).sum(),
-            default_queue_latency: default
-                .and_then(|queue| JobRecord::new(queue.head.clone()?, None).latency(self.now()))
-                .unwrap_or_default(),
-        })
+        Ok(self.overview().await?.stats)
     }
 
     /// The numbers of so many days up to and with `until` (today, where it is `None`), the newest first.

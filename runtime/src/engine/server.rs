@@ -153,6 +153,13 @@ impl Server {
         self.chosen.config.shutdown_timeout + LEAVE_GRACE
     }
 
+    /// Connects now instead of when it runs, and gives the client that it will use.
+    pub(crate) async fn connect(&mut self) -> Result<Client> {
+        let client = self.client().await?;
+        self.chosen.client = Some(client.clone());
+        Ok(client)
+    }
+
     async fn client(&self) -> Result<Client> {
         let client = match &self.chosen.client {
             Some(client) => client.clone(),

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use super::config::{self, Environment, Loaded, Settings, Store};
 use super::log::{Format, Level};
 use super::refuse;
+use super::services::Services;
 use crate::Result;
 use crate::engine::ServedQueue;
 
@@ -56,6 +57,9 @@ pub(super) struct Args {
     /// A file that is written every 5 s while all of the worker is alive, for probes
     #[arg(long, value_name = "PATH")]
     alive_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) services: Services,
 
     /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
     #[arg(long)]

@@ -1,10 +1,11 @@
-//! A worker as a program: arguments, log and signals around a [`Server`](crate::runtime::Server).
+//! A worker as a program: arguments, log and signals around a [`Server`].
 
 mod alive;
 mod args;
 mod config;
 mod log;
 mod reload;
+mod services;
 mod signals;
 mod systemd;
 
@@ -96,6 +97,7 @@ impl Start {
     /// # Errors
     /// Wrong settings; jobs that cannot be served.
     fn prepare(args: &Args, builder: ServerBuilder) -> Result<Self> {
+        args.services.asked()?;
         let loaded = args.load(&Environment::of_process())?;
         let settings = loaded.settings.clone();
         let log = Log::start(settings.log_format, settings.log_level);
@@ -143,8 +145,9 @@ impl Start {
     }
 
     async fn run(self, args: Args) -> Result<()> {
+        let wanted = args.services.clone();
         let Self {
-            server,
+            mut server,
             loaded,
             log,
         } = self;
@@ -169,7 +172,12 @@ impl Start {
             systemd.stopping();
             end_after(longest);
         };
+        let services = match wanted.start(&mut server).await {
+            Ok(services) => services,
+            Err(error) => refuse(&error.to_string()),
+        };
         let ended = server.run_and_leave(std::future::pending(), stopping).await;
+        drop(services);
         orders.abort();
         watch.abort();
         keep.inspect(AbortHandle::abort);

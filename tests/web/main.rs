@@ -1,0 +1,12 @@
+//! The dashboard: its router, driven without a network, on every store.
+
+#![cfg(test)]
+
+mod access;
+mod actions;
+mod browser;
+mod hostile;
+mod live;
+mod mounted;
+mod pages;
+mod rest;

@@ -1,0 +1,307 @@
+//! The frame around every page.
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, HeaderValue};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::action::Action;
+use crate::app::{Asked, Theme};
+use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::format::{cost, number, short};
+use crate::problem::Problem;
+use crate::snapshot::{Snapshot, Snapshots};
+
+/// Where a page stands in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Dashboard,
+    Busy,
+    Queues,
+    Scheduled,
+    Retries,
+    Dead,
+    Errors,
+    Metrics,
+    /// Nowhere.
+    None,
+}
+
+/// The navigation: where, its path, its name, the key that leads there after `g`.
+const PLACES: [(Place, &str, &str, &str); 8] = [
+    (Place::Dashboard, "", "Dashboard", "d"),
+    (Place::Busy, "busy", "Busy", "b"),
+    (Place::Queues, "queues", "Queues", "q"),
+    (Place::Scheduled, "scheduled", "Scheduled", "s"),
+    (Place::Retries, "retries", "Retries", "r"),
+    (Place::Dead, "dead", "Dead", "x"),
+    (Place::Errors, "errors", "Errors", "e"),
+    (Place::Metrics, "metrics", "Metrics", "m"),
+];
+
+/// A page that shows something.
+pub(crate) struct Page<'a> {
+    pub(crate) asked: &'a Asked,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) place: Place,
+    pub(crate) title: &'a str,
+    /// The view of `/events` that keeps `main` current, if there is one.
+    pub(crate) live: Option<&'a str>,
+}
+
+impl Page<'_> {
+    pub(crate) fn with(&self, body: &Markup) -> Response {
+        let frame = Frame {
+            asked: self.asked,
+            snapshot: Some(self.snapshot),
+            place: self.place,
+            title: self.title,
+            live: self.live,
+        };
+        Html(frame.around(body).into_string()).into_response()
+    }
+}
+
+/// A problem as a page, with the numbers where the store gives them.
+pub(crate) async fn problem(asked: &Asked, problem: &Problem) -> Response {
+    // Who may see nothing sees no numbers either.
+    let hidden = matches!(
+        problem.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let snapshot = if hidden {
+        None
+    } else {
+        Snapshots::get(&asked.app).await.ok()
+    };
+    let frame = Frame {
+        asked,
+        snapshot: snapshot.as_deref(),
+        place: Place::None,
+        title: problem.title(),
+        live: None,
+    };
+    let body = html! {
+        section.problem data-away[problem.is_away()] {
+            p.code { (problem.status.as_u16()) }
+            h1 { (problem.title()) }
+            p.text { (problem.text) }
+            @if problem.is_away() {
+                p.hint { "This page asks again every few seconds." }
+            } @else if !hidden {
+                p { a href=(asked.to("")) { "To the dashboard" } }
+            }
+        }
+    };
+    let mut response = (problem.status, Html(frame.around(&body).into_string())).into_response();
+    if problem.is_away() {
+        let refresh = HeaderName::from_static("refresh");
+        response
+            .headers_mut()
+            .insert(refresh, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+struct Frame<'a> {
+    asked: &'a Asked,
+    snapshot: Option<&'a Snapshot>,
+    place: Place,
+    title: &'a str,
+    live: Option<&'a str>,
+}
+
+impl Frame<'_> {
+    fn around(&self, body: &Markup) -> Markup {
+        let asked = self.asked;
+        let environment = asked.app.options.environment.as_deref();
+        let theme = (asked.theme != Theme::System).then(|| asked.theme.name());
+        html! {
+            (DOCTYPE)
+            html lang="en" data-theme=[theme] {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="robots" content="noindex, nofollow";
+                    title { (self.title) @if let Some(name) = environment { " · " (name) } " · Sancho" }
+                    link rel="stylesheet" href=(asked.to(&STYLE.path));
+                    link rel="icon" type="image/svg+xml" href=(asked.to(&ICON.path));
+                    script src=(asked.to(&SCRIPT.path)) defer {}
+                }
+                body data-events=(asked.to("events")) data-view=[self.live] {
+                    a.skip href="#main" { "Skip to the content" }
+                    header.side {
+                        (self.brand(environment))
+                        (self.navigation())
+                        (self.store())
+                    }
+                    div.column {
+                        (self.bar())
+                        main #main tabindex="-1" { (body) }
+                    }
+                    (keys())
+                    (confirmation())
+                    div.toast role="status" aria-live="polite" {}
+                }
+            }
+        }
+    }
+
+    fn brand(&self, environment: Option<&str>) -> Markup {
+        let production = environment.is_some_and(|name| name.eq_ignore_ascii_case("production"));
+        html! {
+            div.brand {
+                a href=(self.asked.to("")) {
+                    img src=(self.asked.to(&ICON.path)) alt="" width="22" height="22";
+                    span { "Sancho" }
+                }
+                @if let Some(name) = environment {
+                    span.env.production[production] { (name) }
+                }
+            }
+        }
+    }
+
+    fn navigation(&self) -> Markup {
+        html! {
+            nav aria-label="Pages" {
+                ul {
+                    @for (place, path, name, key) in PLACES {
+                        li {
+                            a href=(self.asked.to(path)) data-go=(key) aria-current=[(place == self.place).then_some("page")] {
+                                span { (name) }
+                                @if let Some((what, n)) = self.count(place) {
+                                    span.n.zero[n == 0] data-n=(what) title=(number(n)) { (short(n)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number beside an entry of the navigation, and its name among the live ones.
+    fn count(&self, place: Place) -> Option<(&'static str, u64)> {
+        let stats = &self.snapshot?.overview.stats;
+        Some(match place {
+            Place::Busy => ("busy", stats.busy),
+            Place::Queues => ("enqueued", stats.enqueued),
+            Place::Scheduled => ("scheduled", stats.scheduled),
+            Place::Retries => ("retries", stats.retries),
+            Place::Dead => ("dead", stats.dead),
+            _ => return None,
+        })
+    }
+
+    fn store(&self) -> Markup {
+        html! {
+            div.store {
+                @if let Some(snapshot) = self.snapshot {
+                    p title=(self.asked.app.store_name) { (self.asked.app.store_name) }
+                    p { "answers in " span data-n="cost" { (cost(snapshot.cost)) } }
+                }
+                @if self.asked.app.options.read_only { p { "read-only" } }
+                @if let Some(user) = &self.asked.user { p { "as " (user.name()) } }
+            }
+        }
+    }
+
+    /// What stands above every page: finding a job, the live switch, the colours, the keys.
+    fn bar(&self) -> Markup {
+        let theme = self.asked.theme;
+        html! {
+            div.bar {
+                form.find role="search" action=(self.asked.to("find")) {
+                    label.hidden for="find" { "Find a job by its id" }
+                    input #find type="search" name="jid" placeholder="Find a job by its id" autocomplete="off" spellcheck="false";
+                    kbd aria-hidden="true" { "/" }
+                }
+                div.tools {
+                    button.live type="button" hidden aria-pressed="true" title="Pause or go on (p)" {
+                        span.dot {} span.word { "Live" }
+                    }
+                    form method="post" action=(self.asked.to("theme")) {
+                        input type="hidden" name="theme" value=(theme.next().name());
+                        button.icon type="submit" title={ "Colours: " (theme.name()) } aria-label={ "Colours: " (theme.name()) ", change to " (theme.next().name()) } {
+                            (sun())
+                        }
+                    }
+                    button.icon.help type="button" hidden title="Keys (?)" aria-label="Keys" { "?" }
+                }
+            }
+        }
+    }
+}
+
+/// The head of a page: its name, what belongs to it, and what can be done on the right.
+pub(crate) fn head(title: &str, about: &Markup, tools: &Markup) -> Markup {
+    html! {
+        div.head {
+            div { h1 { (title) } p.about { (about) } }
+            div.tools { (tools) }
+        }
+    }
+}
+
+/// What a place looks like that has nothing in it.
+pub(crate) fn empty(title: &str, text: &str) -> Markup {
+    html! { div.empty { p { (title) } p { (text) } } }
+}
+
+/// A button that posts what its form says. With scripts, a question is asked on the spot; without, by a page.
+pub(crate) fn button(
+    asked: &Asked,
+    action: Action,
+    value: &str,
+    name: &str,
+    question: Option<&str>,
+) -> Markup {
+    html! {
+        @if asked.may(action) {
+            button type="submit" name="do" value=(value) .danger[question.is_some()] data-ask=[question] { (name) }
+        }
+    }
+}
+
+fn sun() -> Markup {
+    html! {
+        svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" {
+            circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.4" {}
+            path d="M8 2.5 A5.5 5.5 0 0 1 8 13.5 Z" fill="currentColor" {}
+        }
+    }
+}
+
+fn keys() -> Markup {
+    html! {
+        dialog.keys aria-labelledby="keys-title" {
+            h2 #keys-title { "Keys" }
+            dl {
+                @for (_, _, name, key) in PLACES {
+                    dt { kbd { "g" } " " kbd { (key) } } dd { (name) }
+                }
+                dt { kbd { "/" } } dd { "Find a job" }
+                dt { kbd { "j" } " " kbd { "k" } } dd { "Next row, row before" }
+                dt { kbd { "x" } } dd { "Select the row" }
+                dt { kbd { "Enter" } } dd { "Open the row" }
+                dt { kbd { "p" } } dd { "Pause, or go on" }
+                dt { kbd { "?" } } dd { "These keys" }
+            }
+            form method="dialog" { button { "Close" } }
+        }
+    }
+}
+
+fn confirmation() -> Markup {
+    html! {
+        dialog.confirm aria-labelledby="confirm-text" {
+            p #confirm-text {}
+            div.tools {
+                button.no type="button" { "Cancel" }
+                button.yes.danger type="button" { "Do it" }
+            }
+        }
+    }
+}

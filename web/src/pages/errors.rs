@@ -1,0 +1,219 @@
+//! What fails, in groups: by class, class of error, and message without what differs from job to job.
+
+mod group;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use maud::{Markup, html};
+use sancho::api::{SortedEntry, Sweep};
+use sancho::job::Timestamp;
+use sancho::store::Order;
+
+use crate::action::Action;
+use crate::app::{App, Asked};
+use crate::format::{count, cut, number, time};
+use crate::links::query;
+use crate::page::{Page, Place, button, empty, head};
+use crate::params::{Params, Posted};
+use crate::problem::Problem;
+use crate::snapshot::{Snapshots, in_time};
+use crate::sweeps::Sweeps;
+
+use super::set::{self, DEAD, Kind, RETRIES};
+use super::{back, confirm, notice};
+pub(crate) use group::Group;
+
+/// How long a page looks through the sets.
+const BUDGET: Duration = Duration::from_millis(130);
+
+/// How many entries are read in one round trip.
+const PART: usize = 500;
+
+/// How many entries of a set are looked at, unless more are asked for.
+const DEPTH: u64 = 5_000;
+
+/// How many groups are shown.
+const MOST: usize = 100;
+
+/// The failures of a group.
+pub(crate) struct Failures {
+    pub(crate) group: Group,
+    pub(crate) retrying: u64,
+    pub(crate) dead: u64,
+    pub(crate) first: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) example: SortedEntry,
+}
+
+/// What was looked at.
+pub(crate) struct Gathered {
+    pub(crate) groups: Vec<Failures>,
+    pub(crate) looked_at: u64,
+    pub(crate) total: u64,
+}
+
+pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let depth = params
+        .number("depth")
+        .unwrap_or(DEPTH)
+        .clamp(PART as u64, 1_000_000);
+    let snapshot = Snapshots::get(&asked.app).await?;
+    let total = snapshot.overview.stats.retries + snapshot.overview.stats.dead;
+    let gathered = gather(&asked.app, depth, total).await?;
+    let page = Page {
+        asked: &asked,
+        snapshot: &snapshot,
+        place: Place::Errors,
+        title: "Errors",
+        live: None,
+    };
+    let about = html! {
+        (count(gathered.groups.len() as u64, "kind of failure", "kinds of failures")) " in the retries and the dead set"
+        @if gathered.looked_at < total {
+            ", the latest " (number(gathered.looked_at)) " of " (number(total)) " jobs looked at · "
+            a href={ (asked.to("errors")) (query(&[("depth", &depth.saturating_mul(4).to_string())])) } { "Look at more" }
+        }
+    };
+    Ok(page.with(&html! {
+        (notice(&params))
+        (head("Errors", &about, &html! {}))
+        section.panel {
+            @if gathered.groups.is_empty() {
+                (empty("Nothing fails", "Failures are gathered here by their class and message, so that one cause is one row."))
+            } @else {
+                div.scroll { (table(&asked, &gathered)) }
+            }
+        }
+        @if gathered.groups.len() > MOST { p.looked { "The most frequent " (MOST) " of " (number(gathered.groups.len() as u64)) " kinds are shown." } }
+    }))
+}
+
+fn table(asked: &Asked, gathered: &Gathered) -> Markup {
+    html! {
+        table.rows {
+            caption.hidden { "Kinds of failures, the most frequent first" }
+            thead { tr {
+                th.num scope="col" { "Jobs" } th scope="col" { "Failure" } th.num scope="col" { "Retrying" } th.num scope="col" { "Dead" }
+                th scope="col" { "First" } th scope="col" { "Last" } th scope="col" { span.hidden { "Actions" } }
+            } }
+            tbody {
+                @for failures in gathered.groups.iter().take(MOST) {
+                    tr {
+                        td.num { strong { (number(failures.retrying + failures.dead)) } }
+                        td.job.failed {
+                            a.class href=(set::link(asked, &failures.example)) { (cut(&failures.group.error, 120)) }
+                            @if !failures.group.class.is_empty() { " " span.muted { "in " (cut(&failures.group.class, 120)) } }
+                            span.args { (failures.group.message) }
+                        }
+                        td.num { (number(failures.retrying)) }
+                        td.num { (number(failures.dead)) }
+                        td { @if let Some(at) = failures.first { (time(at, asked.now)) } }
+                        td { @if let Some(at) = failures.last { (time(at, asked.now)) } }
+                        td.act {
+                            form method="post" action=(asked.to("errors")) {
+                                input type="hidden" name="group" value=(failures.group.id());
+                                (button(asked, Action::RetryJobs, "retry", "Retry", Some("Retry all jobs of this kind?")))
+                                (button(asked, Action::DeleteJobs, "delete", "Discard", Some("Delete all jobs of this kind?")))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Looks at the latest entries of both sets, as long as there is time.
+pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered, Problem> {
+    let began = Instant::now();
+    let mut groups: HashMap<Group, Failures> = HashMap::new();
+    let mut looked_at = 0;
+    let mut cursors = [(RETRIES, Some(0)), (DEAD, Some(0))];
+    // Part by part in turns, so that neither set takes the time of the other.
+    while began.elapsed() < BUDGET && cursors.iter().any(|(_, next)| next.is_some()) {
+        for (kind, cursor) in &mut cursors {
+            let Some(from) = *cursor else { continue };
+            let page = in_time(kind.jobs(app).page(Order::Backward, from, PART)).await?;
+            looked_at += page.entries.len() as u64;
+            for entry in page.entries {
+                add(&mut groups, *kind, entry);
+            }
+            *cursor = page.next.filter(|next| *next < depth);
+        }
+    }
+    let mut groups: Vec<Failures> = groups.into_values().collect();
+    groups.sort_by_key(|failures| {
+        (
+            std::cmp::Reverse((failures.retrying + failures.dead, failures.last)),
+            failures.group.id(),
+        )
+    });
+    Ok(Gathered {
+        groups,
+        looked_at,
+        total: total.max(looked_at),
+    })
+}
+
+fn add(groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
+    let group = Group::of(&entry);
+    let first = entry.failed_at();
+    let last = entry.retried_at().or(first);
+    let is_dead = u64::from(kind.path == DEAD.path);
+    match groups.get_mut(&group) {
+        Some(failures) => {
+            failures.dead += is_dead;
+            failures.retrying += 1 - is_dead;
+            failures.first = [failures.first, first].into_iter().flatten().min();
+            failures.last = failures.last.max(last);
+        }
+        None => {
+            let failures = Failures {
+                group: group.clone(),
+                retrying: 1 - is_dead,
+                dead: is_dead,
+                first,
+                last,
+                example: entry,
+            };
+            groups.insert(group, failures);
+        }
+    }
+}
+
+pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response, Problem> {
+    let (did, id) = (posted.get("do"), posted.get("group"));
+    let (action, question) = match did {
+        "retry" => (Action::RetryJobs, "Retry all jobs of this kind?"),
+        "delete" => (Action::DeleteJobs, "Delete all jobs of this kind?"),
+        _ => {
+            return Err(Problem::invalid(
+                "Nothing was done: a kind of failures can be told retry or delete.",
+            ));
+        }
+    };
+    asked.permit(action)?;
+    if id.is_empty() {
+        return Err(Problem::invalid(
+            "Nothing was done: no kind of failures was named.",
+        ));
+    }
+    if posted.get("sure").is_empty() {
+        return confirm(&asked, "errors", &posted, question).await;
+    }
+    let what = format!("{did} all failures of the kind {id}");
+    asked.begin(action, &what)?;
+    let task = Sweeps::start(&asked.app, what, "errors", sweeps(&asked.app, did, id)).await;
+    Ok(back(&asked, "sweep", &[("id", &task.id.to_string())]))
+}
+
+/// The action of this name on all failures of a group.
+pub(crate) fn sweeps(app: &App, name: &str, id: &str) -> Vec<Sweep> {
+    let sweep = |kind: Kind| {
+        let id = id.to_owned();
+        set::sweep(&kind.jobs(app), name).matching(move |entry| Group::of(entry).id() == id)
+    };
+    [RETRIES, DEAD].map(sweep).into()
+}

@@ -1,0 +1,266 @@
+//! The pages, and what several of them show.
+
+pub(crate) mod busy;
+pub(crate) mod dashboard;
+pub(crate) mod errors;
+pub(crate) mod find;
+pub(crate) mod job;
+pub(crate) mod metrics;
+pub(crate) mod queue;
+pub(crate) mod queues;
+pub(crate) mod set;
+pub(crate) mod sweep;
+pub(crate) mod theme;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use sancho::api::{Acted, JobRecord};
+
+use crate::app::{App, Asked};
+use crate::format::{count, cut, number};
+use crate::json::{self, MASKED, Masks};
+use crate::links::query;
+use crate::page::{Page, Place};
+use crate::params::Params;
+use crate::problem::Problem;
+use crate::snapshot::Snapshots;
+
+/// How many characters of the arguments a row shows.
+const ARGS: usize = 240;
+
+pub(crate) async fn missing(asked: Asked) -> Problem {
+    Problem::not_found(format!("There is no page {}.", cut(&asked.path, 100)))
+}
+
+/// What became of an action on several jobs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    done: u64,
+    gone: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, acted: Acted) {
+        match acted {
+            Acted::Done => self.done += 1,
+            Acted::Gone => self.gone += 1,
+        }
+    }
+
+    /// Back to the page, with what happened.
+    pub(crate) fn back(
+        self,
+        asked: &Asked,
+        path: &str,
+        did: &str,
+        rest: &[(&str, &str)],
+    ) -> Response {
+        let (done, gone) = (self.done.to_string(), self.gone.to_string());
+        let mut values = rest.to_vec();
+        values.extend([("did", did), ("n", &*done)]);
+        if self.gone > 0 {
+            values.push(("gone", &*gone));
+        }
+        back(asked, path, &values)
+    }
+}
+
+/// To a page, by a browser that has posted.
+pub(crate) fn back(asked: &Asked, path: &str, values: &[(&str, &str)]) -> Response {
+    // What was counted before is not shown after.
+    asked.app.snapshots.forget();
+    let to = format!("{}{}", asked.to(path), query(values));
+    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+/// What was done, above the page that it leads back to. Only words of this list and numbers are shown: a link says nothing else.
+pub(crate) fn notice(params: &Params) -> Markup {
+    let n = params.number("n").unwrap_or(1);
+    let jobs = count(n, "job", "jobs");
+    let done = match params.get("did") {
+        "delete" => format!("{jobs} deleted"),
+        "retry" => format!("{jobs} put into the queue"),
+        "kill" => format!("{jobs} moved to the dead set"),
+        "reschedule" => format!("{jobs} moved to another time"),
+        "next" => format!("{jobs} moved to the head of the queue"),
+        "cancel" => "The job was told to end".to_owned(),
+        "removed" => "The job waited, and was taken out: it will not run".to_owned(),
+        "missed" => "The job neither waits nor runs any more: nothing was done".to_owned(),
+        "pause" => "The queue is paused".to_owned(),
+        "resume" => "The queue goes on".to_owned(),
+        "clear" => "The queue was cleared".to_owned(),
+        "quiet" => format!(
+            "{} told to take no more jobs",
+            count(n, "process", "processes")
+        ),
+        "stop" => format!("{} told to stop", count(n, "process", "processes")),
+        "dump" => format!("{} told to log what runs", count(n, "process", "processes")),
+        "nothing" => "Nothing was selected".to_owned(),
+        _ => return html! {},
+    };
+    let gone = params.number("gone").unwrap_or(0);
+    html! {
+        p.notice role="status" {
+            (done) "."
+            @if gone > 0 {
+                " " (count(gone, "job was", "jobs were")) " gone already: somebody else was faster, or it ran."
+            }
+        }
+    }
+}
+
+/// Asks whether it is meant, by a page that posts the same again.
+pub(crate) async fn confirm(
+    asked: &Asked,
+    path: &str,
+    posted: &Params,
+    question: &str,
+) -> Result<Response, Problem> {
+    let snapshot = Snapshots::get(&asked.app).await?;
+    let page = Page {
+        asked,
+        snapshot: &snapshot,
+        place: Place::None,
+        title: "Is this meant?",
+        live: None,
+    };
+    Ok(page.with(&html! {
+        section.problem {
+            h1 { (question) }
+            p.text { "This cannot be undone." }
+            form method="post" action=(asked.to(path)) {
+                @for (name, value) in posted.pairs() {
+                    input type="hidden" name=(name) value=(value);
+                }
+                input type="hidden" name="sure" value="yes";
+                div.tools {
+                    a.button href=(asked.to(path)) { "Cancel" }
+                    button.danger type="submit" { "Do it" }
+                }
+            }
+        }
+    }))
+}
+
+/// A text that tells payloads with the same id apart.
+pub(crate) fn print_of(payload: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The masks of this dashboard.
+pub(crate) fn masks(app: &App) -> Masks<'_> {
+    Masks(&app.options.masked)
+}
+
+/// The arguments and the names of their parameters, where the job is linked into this program; masked, each as JSON text.
+pub(crate) fn arguments(app: &App, job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
+    let masks = masks(app);
+    let definition = sancho::__private::JOBS.iter().find(|definition| {
+        definition.class == job.class() || definition.aliases.contains(&job.class())
+    });
+    let names = definition.map_or(&[][..], |definition| definition.args);
+    let args = job.display_args().into_iter().enumerate();
+    args.map(|(index, arg)| {
+        let name = names.get(index).map(|info| info.name);
+        let hidden = name.is_some_and(|name| masks.hide(name));
+        (name, if hidden { MASKED.to_owned() } else { arg })
+    })
+    .collect()
+}
+
+/// The arguments on one line, as much of them as a row has room for.
+pub(crate) fn arguments_line(app: &App, job: &JobRecord) -> String {
+    let mut text = String::new();
+    for (index, (_, arg)) in arguments(app, job).iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&json::line(arg, masks(app)));
+        if text.len() > ARGS * 4 {
+            break;
+        }
+    }
+    cut(&text, ARGS)
+}
+
+/// A job in a row: its class, which leads to its page, its tags, and its arguments.
+pub(crate) fn job_cell(asked: &Asked, job: &JobRecord, href: &str) -> Markup {
+    let class = job.display_class();
+    html! {
+        td.job {
+            a.class href=(href) { @if class.is_empty() { em { "no job" } } @else { (cut(&class, 120)) } }
+            @for tag in job.tags().iter().take(6) { " " span.tag { (cut(tag, 40)) } }
+            code.args {
+                @if job.problem().is_some() && asked.app.options.masked.is_empty() { (cut(&job.text(), ARGS)) }
+                @else { (arguments_line(&asked.app, job)) }
+            }
+        }
+    }
+}
+
+/// A link to a queue.
+pub(crate) fn queue_link(asked: &Asked, name: &str) -> Markup {
+    html! {
+        @if !name.is_empty() { a.queue href={ (asked.to("queue")) (query(&[("name", name)])) } { (cut(name, 60)) } }
+    }
+}
+
+/// The links to the pages before and after this one, and how many rows they have.
+pub(crate) struct Pager<'a> {
+    pub(crate) asked: &'a Asked,
+    pub(crate) path: &'a str,
+    /// What stays the same from page to page.
+    pub(crate) values: &'a [(&'a str, &'a str)],
+    pub(crate) from: u64,
+    pub(crate) shown: usize,
+    pub(crate) total: u64,
+    pub(crate) rows: usize,
+    pub(crate) next: Option<u64>,
+}
+
+impl Pager<'_> {
+    pub(crate) fn show(&self) -> Markup {
+        let last = self.from + self.shown as u64;
+        html! {
+            nav.pager aria-label="More rows" {
+                span {
+                    @if self.shown > 0 { (number(self.from + 1)) "–" (number(last)) " of " (number(self.total.max(last))) }
+                }
+                span.rows {
+                    @for rows in [25, 50, 100, 200] {
+                        a href=(self.link(0, rows)) aria-current=[(rows == self.rows).then_some("true")] { (rows) }
+                    }
+                    " rows"
+                }
+                span.steps {
+                    @if self.from > 0 {
+                        a rel="first" href=(self.link(0, self.rows)) { "First" }
+                        a rel="prev" href=(self.link(self.from.saturating_sub(self.rows as u64), self.rows)) { "← Back" }
+                    }
+                    @if let Some(next) = self.next { a rel="next" href=(self.link(next, self.rows)) { "Next →" } }
+                }
+            }
+        }
+    }
+
+    fn link(&self, from: u64, rows: usize) -> String {
+        let (from, rows) = (zero_is_empty(from), rows.to_string());
+        let mut values = self.values.to_vec();
+        values.extend([
+            ("from", &*from),
+            ("rows", if rows == "25" { "" } else { &*rows }),
+        ]);
+        let query = query(&values);
+        format!("{}{query}", self.asked.to(self.path))
+    }
+}
+
+fn zero_is_empty(n: u64) -> String {
+    if n == 0 { String::new() } else { n.to_string() }
+}

@@ -1,0 +1,532 @@
+//! The schedule, the retries and the dead set.
+
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use maud::{Markup, html};
+use sancho::api::{Acted, JobSet, SortedEntry, Sweep};
+use sancho::job::Timestamp;
+use sancho::store::{Order, TimedSet};
+
+use crate::action::Action;
+use crate::app::{App, Asked};
+use crate::format::{count, cut, number, time};
+use crate::links::query;
+use crate::page::{Page, Place, button, empty, head};
+use crate::params::{Params, Posted};
+use crate::problem::Problem;
+use crate::snapshot::{Snapshot, Snapshots, in_time};
+use crate::sweeps::Sweeps;
+
+use super::{Pager, Tally, back, confirm, job_cell, notice, print_of, queue_link};
+
+/// How long a page looks through a set for a text.
+const BUDGET: Duration = Duration::from_millis(120);
+
+/// How many entries are looked at in one round trip.
+const PART: usize = 500;
+
+/// A set as a page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) set: TimedSet,
+    pub(crate) path: &'static str,
+    title: &'static str,
+    place: Place,
+    order: Order,
+    /// What its time is.
+    when: &'static str,
+    empty: (&'static str, &'static str),
+}
+
+pub(crate) const SCHEDULED: Kind = Kind {
+    set: TimedSet::Schedule,
+    path: "scheduled",
+    title: "Scheduled",
+    place: Place::Scheduled,
+    order: Order::Forward,
+    when: "Runs",
+    empty: (
+        "Nothing is scheduled",
+        "Jobs that are pushed with a time (perform_in, perform_at) wait here for it.",
+    ),
+};
+
+pub(crate) const RETRIES: Kind = Kind {
+    set: TimedSet::Retry,
+    path: "retries",
+    title: "Retries",
+    place: Place::Retries,
+    order: Order::Forward,
+    when: "Next try",
+    empty: (
+        "Nothing to retry",
+        "Jobs that failed wait here for their next try.",
+    ),
+};
+
+pub(crate) const DEAD: Kind = Kind {
+    set: TimedSet::Dead,
+    path: "dead",
+    title: "Dead",
+    place: Place::Dead,
+    order: Order::Backward,
+    when: "Died",
+    empty: (
+        "Nothing died",
+        "Jobs that failed for the last time are kept here, to be retried by hand or deleted.",
+    ),
+};
+
+/// What is done to entries.
+#[derive(Clone, Copy, Debug)]
+struct Deed {
+    name: &'static str,
+    action: Action,
+    /// What its button says.
+    button: &'static str,
+    destroys: bool,
+}
+
+const DEEDS: [Deed; 3] = [
+    Deed {
+        name: "retry",
+        action: Action::RetryJobs,
+        button: "Retry now",
+        destroys: false,
+    },
+    Deed {
+        name: "kill",
+        action: Action::KillJobs,
+        button: "Kill",
+        destroys: true,
+    },
+    Deed {
+        name: "delete",
+        action: Action::DeleteJobs,
+        button: "Delete",
+        destroys: true,
+    },
+];
+
+impl Kind {
+    /// The set of this name, Sidekiq's or that of the page.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [SCHEDULED, RETRIES, DEAD]
+            .into_iter()
+            .find(|kind| kind.path == name || kind.set.name() == name)
+    }
+
+    pub(crate) fn jobs(self, app: &App) -> JobSet {
+        app.api.set(self.set)
+    }
+
+    pub(crate) fn size(self, snapshot: &Snapshot) -> u64 {
+        let stats = &snapshot.overview.stats;
+        match self.set {
+            TimedSet::Schedule => stats.scheduled,
+            TimedSet::Retry => stats.retries,
+            TimedSet::Dead => stats.dead,
+        }
+    }
+
+    fn deeds(self) -> impl Iterator<Item = Deed> {
+        DEEDS
+            .into_iter()
+            .filter(move |deed| deed.name != "kill" || self.set != TimedSet::Dead)
+    }
+
+    /// What a button is called here.
+    fn word(self, deed: Deed) -> &'static str {
+        match (deed.name, self.set) {
+            ("retry", TimedSet::Schedule) => "Run now",
+            _ => deed.button,
+        }
+    }
+}
+
+pub(crate) async fn scheduled(asked: Asked, params: Params) -> Result<Response, Problem> {
+    show(SCHEDULED, &asked, &params).await
+}
+
+pub(crate) async fn retries(asked: Asked, params: Params) -> Result<Response, Problem> {
+    show(RETRIES, &asked, &params).await
+}
+
+pub(crate) async fn dead(asked: Asked, params: Params) -> Result<Response, Problem> {
+    show(DEAD, &asked, &params).await
+}
+
+pub(crate) async fn act_on_scheduled(
+    asked: Asked,
+    Posted(posted): Posted,
+) -> Result<Response, Problem> {
+    act(SCHEDULED, &asked, &posted).await
+}
+
+pub(crate) async fn act_on_retries(
+    asked: Asked,
+    Posted(posted): Posted,
+) -> Result<Response, Problem> {
+    act(RETRIES, &asked, &posted).await
+}
+
+pub(crate) async fn act_on_dead(asked: Asked, Posted(posted): Posted) -> Result<Response, Problem> {
+    act(DEAD, &asked, &posted).await
+}
+
+/// What a page of a set has.
+struct Found {
+    entries: Vec<SortedEntry>,
+    next: Option<u64>,
+    /// How many entries were looked at, where a text was looked for.
+    looked_at: Option<u64>,
+}
+
+async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Problem> {
+    let snapshot = Snapshots::get(&asked.app).await?;
+    let (text, from, rows) = (
+        params.get("q"),
+        params.number("from").unwrap_or(0),
+        params.rows(),
+    );
+    let found = if text.is_empty() {
+        let page = in_time(kind.jobs(&asked.app).page(kind.order, from, rows)).await?;
+        Found {
+            entries: page.entries,
+            next: page.next,
+            looked_at: None,
+        }
+    } else {
+        look(kind, asked, text, from, rows).await?
+    };
+    let size = kind.size(&snapshot);
+    let page = Page {
+        asked,
+        snapshot: &snapshot,
+        place: kind.place,
+        title: kind.title,
+        live: None,
+    };
+    let filter = html! {
+        form.filter action=(asked.to(kind.path)) {
+            label.hidden for="q" { "Show those that contain a text" }
+            input #q type="search" name="q" value=(text) placeholder="Contains…" autocomplete="off" spellcheck="false";
+            button type="submit" { "Filter" }
+        }
+    };
+    Ok(page.with(&html! {
+        (notice(params))
+        (head(kind.title, &html! { (count(size, "job", "jobs")) }, &filter))
+        (looked(kind, asked, text, &found, size))
+        @if found.entries.is_empty() {
+            section.panel { (nothing(kind, text, from, found.next.is_some())) }
+        } @else {
+            form method="post" action=(asked.to(kind.path)) data-select {
+                input type="hidden" name="q" value=(text);
+                (selection(kind, asked))
+                section.panel { div.scroll { (table(kind, asked, &found.entries)) } }
+            }
+        }
+        @if text.is_empty() {
+            (Pager { asked, path: kind.path, values: &[], from, shown: found.entries.len(), total: size, rows, next: found.next }.show())
+        }
+        @if size > 0 { (all(kind, asked, text, size)) }
+    }))
+}
+
+/// Looks for a text, as long as there is time for it and as there is room on the page.
+async fn look(
+    kind: Kind,
+    asked: &Asked,
+    text: &str,
+    from: u64,
+    rows: usize,
+) -> Result<Found, Problem> {
+    let set = kind.jobs(&asked.app);
+    let began = Instant::now();
+    let mut found = Found {
+        entries: Vec::new(),
+        next: Some(from),
+        looked_at: Some(0),
+    };
+    while let Some(cursor) = found.next {
+        let part = in_time(set.scan(text, cursor, PART)).await?;
+        found.entries.extend(part.entries);
+        found.next = part.next;
+        found.looked_at = found.looked_at.map(|n| n + part.looked_at);
+        if found.entries.len() >= rows || began.elapsed() >= BUDGET {
+            break;
+        }
+    }
+    found.entries.sort_by_key(SortedEntry::at);
+    if kind.order == Order::Backward {
+        found.entries.reverse();
+    }
+    Ok(found)
+}
+
+/// How much of the set was looked at for a text, and the way to the rest.
+fn looked(kind: Kind, asked: &Asked, text: &str, found: &Found, size: u64) -> Markup {
+    html! {
+        @if let Some(looked_at) = found.looked_at {
+            p.looked {
+                "“" (cut(text, 80)) "”: " (count(found.entries.len() as u64, "job", "jobs")) " in about " (number(looked_at.min(size))) " of " (number(size)) " looked at. "
+                @if let Some(next) = found.next {
+                    a href={ (asked.to(kind.path)) (query(&[("q", text), ("from", &next.to_string())])) } { "Look at more" }
+                    " · "
+                }
+                a href=(asked.to(kind.path)) { "Show all" }
+            }
+        }
+    }
+}
+
+fn nothing(kind: Kind, text: &str, from: u64, more: bool) -> Markup {
+    if !text.is_empty() {
+        let hint = if more {
+            "There is more to look at."
+        } else {
+            "The whole set was looked at."
+        };
+        return empty("Nothing found", hint);
+    }
+    if from > 0 {
+        return empty(
+            "Nothing here any more",
+            "There are fewer jobs by now: go back to the first page.",
+        );
+    }
+    empty(kind.empty.0, kind.empty.1)
+}
+
+fn selection(kind: Kind, asked: &Asked) -> Markup {
+    html! {
+        div.selection {
+            span.chosen aria-live="polite" { "Selected jobs" }
+            @for deed in kind.deeds() {
+                (button(asked, deed.action, deed.name, kind.word(deed), deed.destroys.then_some(match deed.name { "kill" => "Move the selected jobs to the dead set?", _ => "Delete the selected jobs?" })))
+            }
+        }
+    }
+}
+
+fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
+    let fails = kind.set != TimedSet::Schedule;
+    html! {
+        table.rows {
+            caption.hidden { (kind.title) }
+            thead { tr {
+                th.check scope="col" { input.every type="checkbox" aria-label="Select all rows" hidden; }
+                th scope="col" { (kind.when) }
+                @if kind.set == TimedSet::Retry { th.num scope="col" { "Tries" } }
+                th scope="col" { "Job" }
+                th scope="col" { "Queue" }
+                @if fails { th scope="col" { "Error" } }
+            } }
+            tbody {
+                @for entry in entries {
+                    tr {
+                        td.check { input type="checkbox" name="id" value=(key(entry)) aria-label={ "Select " (cut(&entry.display_class(), 60)) }; }
+                        td.when { (time(entry.at(), asked.now)) }
+                        @if kind.set == TimedSet::Retry { td.num { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
+                        (job_cell(asked, entry, &link(asked, entry)))
+                        td { (queue_link(asked, entry.queue())) }
+                        @if fails { td.error {
+                            @if let Some(class) = entry.error_class() { strong { (cut(&class, 80)) } " " }
+                            @if let Some(message) = entry.error_message() { span { (cut(&message, 200)) } }
+                            @else if let Some(problem) = entry.problem() { span { (cut(&problem, 200)) } }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What can be done to all of them.
+fn all(kind: Kind, asked: &Asked, text: &str, size: u64) -> Markup {
+    let of = if text.is_empty() {
+        format!("all {}", count(size, "job", "jobs"))
+    } else {
+        format!("all jobs that contain “{}”", cut(text, 40))
+    };
+    html! {
+        form.all method="post" action=(asked.to(kind.path)) {
+            input type="hidden" name="all" value="yes";
+            input type="hidden" name="q" value=(text);
+            span { "With " (of) ":" }
+            @for deed in kind.deeds() {
+                (button(asked, deed.action, deed.name, kind.word(deed), Some(&format!("{} {of}?", kind.word(deed)))))
+            }
+        }
+    }
+}
+
+/// Names an entry: `score|jid`, as in Sidekiq, and what tells it from one with the same.
+pub(crate) fn key(entry: &SortedEntry) -> String {
+    format!("{}|{}", entry.id(), print_of(entry.payload()))
+}
+
+/// The page of an entry.
+pub(crate) fn link(asked: &Asked, entry: &SortedEntry) -> String {
+    let print = if entry.jid().as_str().is_empty() {
+        print_of(entry.payload())
+    } else {
+        String::new()
+    };
+    let values = [
+        ("in", entry.set().name()),
+        ("id", &entry.id()),
+        ("print", &print),
+    ];
+    format!("{}{}", asked.to("job"), query(&values))
+}
+
+/// The entry of this id, and of these bytes where it says which.
+pub(crate) async fn find(
+    set: &JobSet,
+    id: &str,
+    print: &str,
+) -> Result<Option<SortedEntry>, Problem> {
+    let named = id.split_once('|').or_else(|| id.split_once('-'));
+    let parsed = named.and_then(|(score, jid)| {
+        let score: f64 = score.parse().ok()?;
+        score
+            .is_finite()
+            .then(|| (Timestamp::from_score(score), jid))
+    });
+    let Some((at, jid)) = parsed else {
+        return Err(Problem::not_found(format!(
+            "{:?} names no job.",
+            cut(id, 80)
+        )));
+    };
+    let found = in_time(set.fetch(at, Some(jid))).await?;
+    Ok(found
+        .into_iter()
+        .find(|entry| print.is_empty() || print_of(entry.payload()) == print))
+}
+
+async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
+    let did = posted.get("do");
+    if did == "reschedule" {
+        return reschedule(kind, asked, posted).await;
+    }
+    let deed = kind.deeds().find(|deed| deed.name == did).ok_or_else(|| {
+        Problem::invalid("Nothing was done: this cannot be done with these jobs.")
+    })?;
+    asked.permit(deed.action)?;
+    let everything = posted.get("all") == "yes";
+    let keys: Vec<&str> = posted.all("id").collect();
+    if !everything && keys.is_empty() {
+        return Ok(back(
+            asked,
+            kind.path,
+            &[("did", "nothing"), ("q", posted.get("q"))],
+        ));
+    }
+    if (deed.destroys || everything) && posted.get("sure").is_empty() {
+        let which = match (everything, posted.get("q")) {
+            (true, "") => "all jobs".to_owned(),
+            (true, text) => format!("all jobs that contain “{}”", cut(text, 60)),
+            (false, _) => count(keys.len() as u64, "job", "jobs"),
+        };
+        let question = format!("{}: {which} of {}?", kind.word(deed), kind.title);
+        return confirm(asked, kind.path, posted, &question).await;
+    }
+    if everything {
+        return act_on_all(kind, deed, asked, posted.get("q")).await;
+    }
+    let set = kind.jobs(&asked.app);
+    let mut tally = Tally::default();
+    asked.begin(
+        deed.action,
+        &format!(
+            "{} in {}: {}",
+            count(keys.len() as u64, "job", "jobs"),
+            kind.path,
+            keys.join(" ")
+        ),
+    )?;
+    for key in keys {
+        let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
+        let Some(entry) = find(&set, id, print).await? else {
+            tally.add(Acted::Gone);
+            continue;
+        };
+        tally.add(match deed.name {
+            "delete" => set.delete(&entry).await?,
+            "kill" => set.kill(&entry).await?,
+            _ if kind.set == TimedSet::Schedule => set.add_to_queue(&entry).await?,
+            _ => set.retry(&entry).await?,
+        });
+    }
+    Ok(tally.back(asked, kind.path, deed.name, &[("q", posted.get("q"))]))
+}
+
+async fn act_on_all(
+    kind: Kind,
+    deed: Deed,
+    asked: &Asked,
+    text: &str,
+) -> Result<Response, Problem> {
+    let what = if text.is_empty() {
+        format!("{} all of {}", deed.name, kind.path)
+    } else {
+        format!("{} all of {} that contain {text:?}", deed.name, kind.path)
+    };
+    asked.begin(deed.action, &what)?;
+    let set = kind.jobs(&asked.app);
+    let sweep = sweep(&set, deed.name);
+    let sweep = if text.is_empty() {
+        sweep
+    } else {
+        let text = text.to_owned();
+        sweep.matching(move |entry| contains(entry.payload(), text.as_bytes()))
+    };
+    let task = Sweeps::start(&asked.app, what, kind.path, vec![sweep]).await;
+    Ok(back(asked, "sweep", &[("id", &task.id.to_string())]))
+}
+
+/// The action of this name on all entries.
+pub(crate) fn sweep(set: &JobSet, name: &str) -> Sweep {
+    match name {
+        "delete" => set.delete_all(),
+        "kill" => set.kill_all(),
+        _ if set.name() == TimedSet::Schedule.name() => set.add_all_to_queue(),
+        _ => set.retry_all(),
+    }
+}
+
+fn contains(payload: &[u8], text: &[u8]) -> bool {
+    payload.windows(text.len()).any(|part| part == text)
+}
+
+async fn reschedule(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
+    asked.permit(Action::RescheduleJobs)?;
+    let key = posted.get("id");
+    let minutes = posted
+        .number("minutes")
+        .filter(|minutes| *minutes <= 60 * 24 * 366)
+        .ok_or_else(|| {
+            Problem::invalid(
+                "Nothing was done: say in how many minutes it is to run, at most a year.",
+            )
+        })?;
+    let set = kind.jobs(&asked.app);
+    let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
+    asked.begin(
+        Action::RescheduleJobs,
+        &format!("{id} in {} to in {minutes} min", kind.path),
+    )?;
+    let mut tally = Tally::default();
+    match find(&set, id, print).await? {
+        Some(entry) => {
+            let at = asked.app.api.now().after(Duration::from_secs(minutes * 60));
+            tally.add(set.reschedule(&entry, at).await?);
+        }
+        None => tally.add(Acted::Gone),
+    }
+    Ok(tally.back(asked, kind.path, "reschedule", &[]))
+}
