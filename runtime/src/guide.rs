@@ -50,6 +50,9 @@ pub mod serving {}
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
 
+#[doc = include_str!("guide/redis.md")]
+pub mod redis {}
+
 #[doc = include_str!("guide/dashboard.md")]
 pub mod dashboard {}
 
