@@ -1,5 +1,7 @@
 //! The built command, on a SQLite file and on a Redis.
 
+#![cfg(test)]
+
 use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
