@@ -5,8 +5,10 @@
 mod access;
 mod actions;
 mod browser;
+mod cron;
 mod hostile;
 mod live;
 mod mounted;
 mod pages;
 mod rest;
+mod search;
