@@ -126,8 +126,8 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
         (Some(slash), _) => front.split_at(slash),
         (None, _) => (front, ""),
     };
-    let is_misread = path.contains(['@', '#'])
-        || query.contains('#')
+    let is_misread = rest.contains('#')
+        || path.contains('@')
         || (query.contains('@') && !authority.contains('@'));
     if is_misread {
         return Err(ESCAPES.into());
