@@ -115,7 +115,6 @@ async fn completed(_: String, to: &Report) {
 /// A plain function, called on the blocking pool.
 #[job(iterate = words)]
 fn blocks(word: String, second: String, #[state] to: &Report) {
-    std::thread::sleep(Duration::from_millis(1));
     to.send(format!("{word} {second}")).unwrap();
 }
 

@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn what_another_site_sends_is_refused() {
-        let same = |pairs| same_site(&headers(pairs)).is_ok();
+        fn same(pairs: &[(&'static str, &'static str)]) -> bool {
+            same_site(&headers(pairs)).is_ok()
+        }
         assert!(same(&[]));
         assert!(same(&[("sec-fetch-site", "same-origin")]));
         assert!(same(&[
