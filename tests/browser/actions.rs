@@ -130,12 +130,7 @@ async fn on_retries(browser: &Browser, site: &Site) {
     browser.press(".all button", "Delete").await;
     sure(browser).await;
     browser.has("h1", "Done").await;
-    let left = site
-        .api
-        .retries()
-        .scan("declined", 0, 10_000)
-        .await
-        .unwrap();
+    let left = site.api.retries().scan("declined", 0, 1_000).await.unwrap();
     assert!(left.entries.is_empty());
     let left = site.sizes().await;
     assert!(left[2] < retries - 4 && left[2] > 0, "{left:?}");

@@ -175,7 +175,7 @@ impl<'a> Demo<'a> {
                 let n = u16::try_from(n).unwrap();
                 effects.push(Effect::Observe {
                     key: keys::histogram(class, at),
-                    counts: vec![(bucket - 1, n / 2), (bucket, n), (bucket + 1, n / 3)],
+                    counts: vec![(bucket, n), (bucket + 1, n / 2), (bucket + 2, n / 9)],
                     ttl: Duration::from_secs(8 * 3_600),
                 });
             }

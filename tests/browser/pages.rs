@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::site::Site;
 use crate::webdriver::{Browser, Look, browser};
@@ -34,18 +34,29 @@ const OTHERS: [(&str, u64); 8] = [
     ("no-such-page", 404),
 ];
 
+/// How the page came, what is wider than the window, and how many headings there are of the first level.
+const SEEN: &str = "
+    const [page] = performance.getEntriesByType('navigation');
+    const wide = document.documentElement.scrollWidth > innerWidth;
+    const out = [...document.querySelectorAll('body *')].filter((e) => wide && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .side'));
+    return {status: page.responseStatus, wide: wide ? ['page', ...out.slice(0, 4).map((e) => e.outerHTML.slice(0, 90))] : [], headings: document.querySelectorAll('h1').length}";
+
 /// Opens what links lead to, one page of each kind, and returns their URLs.
-pub(crate) async fn crawl(browser: &Browser, site: &Site) -> BTreeMap<String, String> {
+pub(crate) async fn crawl(
+    browser: &Browser,
+    site: &Site,
+    findings: &mut Findings,
+) -> BTreeMap<String, String> {
     let mut known = BTreeMap::from([("/".to_owned(), site.page(""))]);
     let mut waiting = vec![site.page("")];
     while let Some(url) = waiting.pop() {
         browser.open(&url).await;
-        is_well(browser, &url, 200).await;
+        findings.look(browser, &url, 200).await;
         let links = browser
             .run("return [...document.querySelectorAll('a[href]:not([download])')].map((a) => a.href)", json!([]))
             .await;
         for link in links.as_array().unwrap() {
-            let link = link.as_str().unwrap();
+            let link = link.as_str().unwrap().split('#').next().unwrap();
             let kind = kind_of(site, link);
             if !known.contains_key(&kind) {
                 known.insert(kind, link.to_owned());
@@ -77,40 +88,59 @@ fn kind_of(site: &Site, link: &str) -> String {
     kind.trim_end().to_owned()
 }
 
-/// The page that is open came with this status, fits into the window, and the browser has nothing to say against it.
-pub(crate) async fn is_well(browser: &Browser, url: &str, status: u64) {
-    let seen = browser
-        .run(
-            "const [page] = performance.getEntriesByType('navigation');
-             return [page.responseStatus, document.documentElement.scrollWidth - innerWidth, document.querySelectorAll('h1').length]",
-            json!([]),
-        )
-        .await;
-    assert_eq!(seen[0], status, "{url}: {}", browser.text("body").await);
-    assert!(
-        seen[1].as_i64().unwrap() <= 0,
-        "{url} is wider than the window by {}",
-        seen[1]
-    );
-    assert_eq!(seen[2], 1, "{url}: headings of the first level");
-    let complaints = browser.complaints().await;
-    // That a page is not there is said in the console as well.
-    let complaints: Vec<_> = complaints
-        .iter()
-        .filter(|text| status == 200 || !text.contains("Failed to load resource"))
-        .collect();
-    assert!(complaints.is_empty(), "{url}: {complaints:?}");
-}
+/// What is wrong with pages: all of it is told at once.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(String);
 
-pub(crate) async fn has_no_barriers(browser: &Browser, url: &str, look: Look) {
-    let barriers = browser.barriers().await;
-    assert_eq!(barriers, json!([]), "{url} {look:?}: {barriers:#}");
+impl Findings {
+    /// The page that is open came with this status, fits into the window, and the browser has nothing to say against it.
+    pub(crate) async fn look(&mut self, browser: &Browser, url: &str, status: u64) {
+        let seen = browser.run(SEEN, json!([])).await;
+        if seen["status"] != status {
+            self.add(url, &json!([seen["status"], browser.text("body").await]));
+        }
+        if seen["wide"] != json!([]) {
+            self.add(url, &json!({"wider than the window": seen["wide"]}));
+        }
+        if seen["headings"] != 1 {
+            self.add(
+                url,
+                &json!({"headings of the first level": seen["headings"]}),
+            );
+        }
+        for complaint in browser.complaints().await {
+            // That a page is not there is said in the console as well.
+            if status == 200 || !complaint.contains("Failed to load resource") {
+                self.add(url, &json!(complaint));
+            }
+        }
+    }
+
+    /// Axe finds nothing serious on the page that is open.
+    pub(crate) async fn barriers(&mut self, browser: &Browser, url: &str) {
+        let barriers = browser.barriers().await;
+        for barrier in barriers.as_array().into_iter().flatten() {
+            self.add(url, barrier);
+        }
+        if !barriers.is_array() {
+            self.add(url, &barriers);
+        }
+    }
+
+    pub(crate) fn none(self) {
+        assert!(self.0.is_empty(), "{}", self.0);
+    }
+
+    fn add(&mut self, url: &str, what: &Value) {
+        self.0 += &format!("{url}: {what:#}\n");
+    }
 }
 
 /// Opens all of it in every look; axe goes through all pages in these looks.
 async fn every_page_opens(site: Site, thorough: &[Look]) {
     let browser = browser().await;
-    let pages = crawl(&browser, &site).await;
+    let mut findings = Findings::default();
+    let pages = crawl(&browser, &site, &mut findings).await;
     for page in PAGES {
         let there = pages
             .keys()
@@ -124,9 +154,11 @@ async fn every_page_opens(site: Site, thorough: &[Look]) {
         browser.look(look).await;
         for (url, status) in &all {
             browser.open(url).await;
-            is_well(&browser, url, *status).await;
+            findings.look(&browser, url, *status).await;
             if thorough.contains(&look) {
-                has_no_barriers(&browser, url, look).await;
+                findings
+                    .barriers(&browser, &format!("{look:?} {url}"))
+                    .await;
             }
         }
     }
@@ -135,13 +167,14 @@ async fn every_page_opens(site: Site, thorough: &[Look]) {
     browser.scripts(false).await;
     for (url, status) in &all {
         browser.open(url).await;
-        is_well(&browser, url, *status).await;
+        findings.look(&browser, url, *status).await;
         let hidden = browser.run(
             "return document.querySelector('button.live').hidden",
             json!([]),
         );
         assert_eq!(hidden.await, true, "{url}: a button that does nothing");
     }
+    findings.none();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,9 +192,11 @@ async fn every_page_opens_on_an_empty_store() {
     let redis = sancho_tests::RedisServer::start(&[]);
     let site = Site::at(&redis.url()).await;
     let browser = browser().await;
-    let pages = crawl(&browser, &site).await;
+    let mut findings = Findings::default();
+    let pages = crawl(&browser, &site, &mut findings).await;
     for url in pages.values() {
         browser.open(url).await;
-        has_no_barriers(&browser, url, Look::WIDE).await;
+        findings.barriers(&browser, url).await;
     }
+    findings.none();
 }

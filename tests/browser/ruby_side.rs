@@ -4,10 +4,10 @@ use sancho_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::harness::until;
-use crate::pages::{crawl, has_no_barriers};
+use crate::pages::{Findings, crawl};
 use crate::ruby::{Process, Ruby};
 use crate::site::Site;
-use crate::webdriver::{Look, browser};
+use crate::webdriver::browser;
 
 /// Something of everything, as an application in Ruby leaves it behind.
 const FILL: &str = r#"
@@ -31,18 +31,21 @@ async fn a_redis_of_ruby_is_shown_and_acted_on() {
     };
     sees("Sidekiq::RetrySet.new.size", json!(1)).await;
     // Its process tells what it runs when it beats.
-    sees("Sidekiq::Workers.new.size", json!(1)).await;
+    let runs = "Sidekiq::Workers.new.map { |_, _, work| work['payload']['class'] }";
+    sees(runs, json!(["RubyWaits"])).await;
 
     let site = Site::at(&redis.url()).await;
     let browser = browser().await;
-    let pages = crawl(&browser, &site).await;
+    let mut findings = Findings::default();
+    let pages = crawl(&browser, &site, &mut findings).await;
     for kind in ["/job id in=dead", "/job id in=retry", "/job in=busy jid"] {
         assert!(pages.contains_key(kind), "{:?}", pages.keys());
     }
     for url in pages.values() {
         browser.open(url).await;
-        has_no_barriers(&browser, url, Look::WIDE).await;
+        findings.barriers(&browser, url).await;
     }
+    findings.none();
     browser.open(&site.page("retries")).await;
     browser.shows("ArgumentError").await;
     browser.shows("<b>card</b> declined").await;

@@ -314,7 +314,8 @@ async fn ask(port: u16, method: &str, path: &str, body: &Value) -> Result<Value,
         .await
         .map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).unwrap();
-    let mut body: Value = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+    let mut body: Value =
+        serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
     if head.starts_with("HTTP/1.1 200") {
         Ok(body["value"].take())
     } else {
