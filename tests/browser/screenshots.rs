@@ -44,11 +44,11 @@ async fn pictures_are_made() {
     let site = Site::over(&client, Api::new(&client), options).await;
     let browser = browser().await;
     let pictures = [
-        ("", "dashboard.png", false),
-        ("retries", "retries.png", true),
+        ("", "dashboard.png", Look::WIDE),
+        ("retries", "retries.png", Look::WIDE.dark()),
     ];
-    for (page, file, dark) in pictures {
-        browser.look(Look { width: 1280, dark }).await;
+    for (page, file, look) in pictures {
+        browser.look(look).await;
         browser.open(&site.page(page)).await;
         browser.has("button.live", "Live").await;
         let picture = STANDARD.decode(browser.picture().await).unwrap();

@@ -56,21 +56,14 @@ impl Look {
         width: 1280,
         dark: false,
     };
-    pub(crate) const ALL: [Self; 4] = [
-        Self::WIDE,
-        Self {
-            width: 360,
-            dark: true,
-        },
-        Self {
-            width: 360,
-            dark: false,
-        },
-        Self {
-            width: 1280,
-            dark: true,
-        },
-    ];
+    pub(crate) const NARROW: Self = Self {
+        width: 360,
+        dark: false,
+    };
+
+    pub(crate) const fn dark(self) -> Self {
+        Self { dark: true, ..self }
+    }
 }
 
 /// The browser, as if it were new, until this is dropped.

@@ -7,6 +7,7 @@ mod actions;
 mod browser;
 mod hostile;
 mod live;
+mod load;
 mod mounted;
 mod pages;
 mod rest;
