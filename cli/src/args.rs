@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,6 +81,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         when: Required,
     },
+    /// Cancels jobs: those that wait are removed, those that run are told, and run no more
+    Cancel {
+        #[arg(required = true, value_name = "JID")]
+        jids: Vec<String>,
+    },
+    /// Jobs that are enqueued by themselves
+    #[command(subcommand)]
+    Cron(Cron),
     /// Stops taking jobs from a queue
     Pause { queue: String },
     /// Takes jobs from a paused queue again
@@ -128,6 +137,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
         every: Duration,
     },
+    /// Serves the dashboard, of any Sidekiq too
+    Web(Web),
     /// Prints what a shell needs to complete this command
     Completions { shell: Shell },
     /// Prints the manual page
@@ -156,6 +167,48 @@ pub(crate) enum Jobs {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cron {
+    /// All entries
+    List,
+    /// An entry, its next ticks and its last runs
+    Show { name: String },
+    /// Adds an entry
+    Add(CronAdd),
+    /// Removes an entry
+    Remove { name: String },
+    /// Lets an entry come again
+    Enable { name: String },
+    /// Lets an entry come no more until it is enabled
+    Disable { name: String },
+    /// Enqueues the job of an entry now
+    Run { name: String },
+    /// Loads a schedule file: sidekiq-cron's, or the same in TOML
+    Load { file: PathBuf },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CronAdd {
+    /// Its name
+    pub(crate) name: String,
+    /// When: five fields, six with the seconds first, or @daily and its like
+    pub(crate) cron: String,
+    /// The class, or the job's name on the wire
+    pub(crate) class: String,
+    /// The arguments, each as JSON
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) args: Vec<String>,
+    /// The time zone, such as Europe/Berlin; UTC where it is left out
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// The queue; that of the job where it is left out
+    #[arg(short, long)]
+    pub(crate) queue: Option<String>,
+    /// What people read about it
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+}
+
 /// Which jobs.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Chosen {
@@ -176,6 +229,25 @@ pub(crate) struct Chosen {
         allow_hyphen_values = true
     )]
     pub(crate) matching: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Web {
+    /// Where; others than this machine can reach it only with users
+    #[arg(long, default_value = "127.0.0.1:7433", value_name = "ADDR")]
+    pub(crate) addr: SocketAddr,
+    /// A user and a password, which are asked for then; may be given several times
+    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = user)]
+    pub(crate) users: Vec<(String, String)>,
+    /// Shows everything and changes nothing
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// The name of what is shown, beside the title: production
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Arguments of jobs that are not shown, by the names of their fields
+    #[arg(long = "mask", value_name = "NAME")]
+    pub(crate) masked: Vec<String>,
 }
 
 /// Which processes.
@@ -287,6 +359,15 @@ fn duration(text: &str) -> Result<Duration, String> {
         .checked_mul(seconds)
         .ok_or("this is longer than time is counted")?;
     Ok(Duration::from_secs(whole))
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), password.to_owned()))
+        }
+        _ => Err("write a name and a password: ada:secret".to_owned()),
+    }
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {

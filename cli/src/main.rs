@@ -22,6 +22,8 @@ use output::Output;
 #[derive(Debug)]
 struct Session {
     api: Api,
+    /// The URL of the store, without its password.
+    store: String,
     out: Output,
     ask: Ask,
 }
@@ -60,9 +62,11 @@ async fn run(args: Args, out: Output) -> Result<()> {
     if let Some(store) = args.store {
         config = config.store(store);
     }
+    let store = config.store_name()?;
     let client = Client::connect(config).await?;
     let session = Session {
         api: Api::new(&client),
+        store,
         out,
         ask,
     };

@@ -122,6 +122,8 @@ on_both! {
     queues_are_paused_and_cleared
     what_was_exported_is_imported
     what_destroys_asks
+    jobs_are_cancelled
+    the_cron_is_kept
     mistakes_change_nothing
     a_store_is_looked_at
 }
@@ -270,6 +272,95 @@ fn what_destroys_asks(store: &Store) {
     assert_eq!(store.json(&["stats"])["enqueued"], 1);
 }
 
+fn jobs_are_cancelled(store: &Store) {
+    let jid = store.enqueue(&["Report", "--after", "1h"]);
+    assert_eq!(store.json(&["cancel", &jid])[0]["cancelled"], "removed");
+    assert_eq!(store.json(&["stats"])["scheduled"], 0);
+    let error = store.fails(1, &["cancel", &jid]);
+    assert!(error.contains(&jid), "{error}");
+}
+
+fn the_cron_is_kept(store: &Store) {
+    store.does(&[
+        "cron",
+        "add",
+        "hourly_sync",
+        "@hourly",
+        "DataSync",
+        "\"full\"",
+        "--tz",
+        "Europe/Berlin",
+        "--queue",
+        "low",
+    ]);
+    let shown = store.json(&["cron", "show", "hourly_sync"]);
+    assert_eq!(
+        (&shown["class"], &shown["tz"], &shown["enabled"]),
+        (&"DataSync".into(), &"Europe/Berlin".into(), &true.into())
+    );
+    assert_eq!(shown["next"].as_array().unwrap().len(), 5);
+    assert!(store.does(&["cron", "list"]).contains("hourly_sync"));
+    store.does(&["cron", "disable", "hourly_sync"]);
+    assert!(store.does(&["cron", "list"]).contains("disabled"));
+    store.does(&["cron", "enable", "hourly_sync"]);
+    let jid = store.json(&["cron", "run", "hourly_sync"])["jid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        store.json(&["jobs", "list", "queue:low"])[0]["args"].to_string(),
+        r#"["full"]"#
+    );
+    assert_eq!(
+        store.json(&["cron", "show", "hourly_sync"])["history"][0]["jid"],
+        *jid
+    );
+
+    let error = store.fails(2, &["cron", "add", "hourly_sync", "@daily", "DataSync"]);
+    assert!(error.contains("there is a cron entry"), "{error}");
+    let error = store.fails(2, &["cron", "add", "other", "61 * * * *", "DataSync"]);
+    assert!(error.contains("61"), "{error}");
+    let error = store.fails(
+        2,
+        &[
+            "cron",
+            "add",
+            "other",
+            "@daily",
+            "DataSync",
+            "--tz",
+            "Mars/Olympus",
+        ],
+    );
+    assert!(error.contains("Mars/Olympus"), "{error}");
+    store.fails(2, &["cron", "remove", "hourly_sync"]);
+    store.does(&["cron", "remove", "hourly_sync", "-y"]);
+    store.fails(1, &["cron", "show", "hourly_sync"]);
+
+    let file = store.folder.path().join("schedule.yml");
+    std::fs::write(
+        &file,
+        "daily_cleanup:\n  cron: '0 3 * * *'\n  class: 'DailyCleanupJob'\n  queue: low\n",
+    )
+    .unwrap();
+    store.does(&["cron", "load", "schedule.yml"]);
+    assert_eq!(store.json(&["cron", "list"])[0]["name"], "daily_cleanup");
+    std::fs::write(
+        &file,
+        "daily_cleanup:\n  cron: 'never'\n  class: 'DailyCleanupJob'\n",
+    )
+    .unwrap();
+    let error = store.fails(2, &["cron", "load", "schedule.yml"]);
+    assert!(
+        error.contains("daily_cleanup") && error.contains("cron"),
+        "{error}"
+    );
+    assert_eq!(
+        store.json(&["cron", "show", "daily_cleanup"])["cron"],
+        "0 3 * * *"
+    );
+}
+
 fn mistakes_change_nothing(store: &Store) {
     let jid = store.enqueue(&["Report"]);
     for (code, args, named) in [
@@ -383,6 +474,63 @@ fn the_command_describes_itself() {
         assert_eq!(done.code, Some(0), "{}", done.err);
         assert!(done.out.contains(named), "{args:?}: {}", done.out);
     }
+}
+
+#[test]
+fn the_dashboard_is_served() {
+    let store = Store::sqlite();
+    store.enqueue(&["Report"]);
+    for (args, named) in [
+        (&["web", "--addr", "0.0.0.0:0"][..], "0.0.0.0"),
+        (&["web", "--addr", "nowhere"], "nowhere"),
+        (&["web", "--user", "ada"], "ada:secret"),
+    ] {
+        let error = store.fails(2, args);
+        assert!(error.contains(named), "{args:?}: {error}");
+    }
+    let mut web = Command::new(env!("CARGO_BIN_EXE_sancho"))
+        .args([
+            "--store",
+            &store.url,
+            "--color",
+            "never",
+            "web",
+            "--addr",
+            "127.0.0.1:0",
+            "--environment",
+            "staging",
+        ])
+        .env("NO_COLOR", "1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = web.stderr.take().unwrap();
+    let mut line = String::new();
+    let addr = loop {
+        let mut part = [0; 512];
+        let read = log.read(&mut part).unwrap();
+        assert!(read > 0, "the dashboard ended: {line}");
+        line.push_str(&String::from_utf8_lossy(&part[..read]));
+        if let Some((_, rest)) = line.split_once("http://")
+            && let Some((addr, _)) = rest.split_once('/')
+        {
+            break addr.to_owned();
+        }
+    };
+    let mut page = String::new();
+    let mut stream = std::net::TcpStream::connect(&addr).unwrap();
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream.read_to_string(&mut page).unwrap();
+    web.kill().unwrap();
+    web.wait().unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("staging"),
+        "{page}"
+    );
 }
 
 /// On a terminal of its own, which `script` makes.

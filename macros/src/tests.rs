@@ -1,4 +1,4 @@
-//! The size of the generated code.
+//! The size of the generated code: most of it is the eight functions that enqueue, which stand once for the job and once for `set()`.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use quote::quote;
 
 #[test]
-fn a_plain_job_of_two_arguments_is_at_most_130_lines() {
+fn a_plain_job_of_two_arguments_is_at_most_180_lines() {
     let function = quote! {
         async fn welcome_email(user_id: i64, name: String) -> Result<(), MailError> {}
     };
     let before = formatted(&function.to_string());
     let after = formatted(&crate::expand(quote!(queue = "mailers"), function).to_string());
     let generated = after.lines().count() - before.lines().count();
-    assert!(generated <= 130, "{generated} lines:\n{after}");
+    assert!(generated <= 180, "{generated} lines:\n{after}");
     assert!(generated >= 60, "only {generated} lines:\n{after}");
 }
 

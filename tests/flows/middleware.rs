@@ -423,6 +423,35 @@ async fn a_timeout_of_tower_is_a_failure(flow: Flow) {
     running.stop().await;
 }
 
+/// Holds its thread until it is told to end.
+#[job(retry = 3)]
+fn holds(#[state] gate: &Gate, #[state] to: &Report) {
+    to.send("holds".into()).unwrap();
+    gate.0.lock().unwrap().recv().unwrap();
+    to.send("let go".into()).unwrap();
+}
+
+struct Gate(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+
+async fn a_job_that_middleware_dropped_keeps_its_slot_while_it_runs(flow: Flow) {
+    let (server, mut reports) = flow.server();
+    let (open, gate) = std::sync::mpsc::channel();
+    let layer = TimeoutLayer::new(Duration::from_millis(20));
+    let server = server
+        .only::<holds>()
+        .state(Gate(std::sync::Mutex::new(gate)))
+        .middleware(Tower::new(&layer));
+    let running = Running::start(server);
+    holds::set().client(&flow.client).perform_async().await.unwrap();
+    assert_eq!(reports.next().await, "holds");
+    // It is stuck, and settled as such, before its thread ends; until then its slot is not free.
+    let retry = flow.until_timed(TimedSet::Retry, 1).await;
+    assert_eq!(field(&retry[0].payload, "error_class"), "sancho::GivenUp");
+    open.send(()).unwrap();
+    assert_eq!(reports.next().await, "let go");
+    running.stop().await;
+}
+
 /// How many run now, and how many ran at once at most.
 #[derive(Default)]
 struct Crowd {
@@ -530,6 +559,7 @@ flows! {
     a_trace_goes_on_from_push_to_run
     a_source_says_what_is_current
     a_timeout_of_tower_is_a_failure
+    a_job_that_middleware_dropped_keeps_its_slot_while_it_runs
     a_limit_of_tower_holds_for_all_jobs_together
     a_layer_of_ones_own_sees_the_job_and_hands_its_failure_on
     a_server_changes_the_pushes_of_its_own_client_alone

@@ -168,7 +168,7 @@ fn report(session: &Session, deed: Deed, done: u64, gone: u64) -> Result<()> {
 }
 
 pub(crate) async fn clear(session: &Session, place: &Place) -> Result<()> {
-    let Session { api, out, ask } = session;
+    let Session { api, out, ask, .. } = session;
     let size = match (place, select::set(api, place)) {
         (Place::Queue(name), _) => api.queue(name)?.size().await?,
         (_, Some(set)) => set.size().await?,

@@ -44,7 +44,7 @@ pub(crate) async fn enqueue(session: &Session, job: Enqueue) -> Result<()> {
     )
 }
 
-fn argument(text: &str) -> Result<Box<RawValue>> {
+pub(super) fn argument(text: &str) -> Result<Box<RawValue>> {
     RawValue::from_string(text.to_owned()).map_err(|error| {
         let quoted = serde_json::Value::from(text);
         Error::usage(format!(

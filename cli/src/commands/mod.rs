@@ -1,6 +1,8 @@
 //! One file for each group of commands.
 
 mod act;
+mod cancel;
+mod cron;
 mod doctor;
 mod enqueue;
 mod jobs;
@@ -11,6 +13,7 @@ pub(crate) mod relocate;
 mod stats;
 mod top;
 mod transfer;
+mod web;
 
 use crate::Session;
 use crate::args::{Command, Jobs};
@@ -29,6 +32,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Kill(chosen) => act::kill(session, &chosen).await,
         Command::Delete(chosen) => act::delete(session, &chosen).await,
         Command::Reschedule { chosen, when } => act::reschedule(session, &chosen, &when).await,
+        Command::Cancel { jids } => cancel::cancel(session, &jids).await,
+        Command::Cron(command) => cron::cron(session, command).await,
         Command::Pause { queue } => queues::pause(session, &queue).await,
         Command::Resume { queue } => queues::resume(session, &queue).await,
         Command::Clear { place } => act::clear(session, &place).await,
@@ -40,6 +45,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Import { file } => transfer::import(session, &file).await,
         Command::Doctor { fix } => doctor::doctor(session, fix).await,
         Command::Top { every } => top::top(session, every).await,
+        Command::Web(web) => web::web(session, web).await,
         // They need no store, or name theirs themselves.
         Command::Move { .. } | Command::Completions { .. } | Command::Man => Ok(()),
     }

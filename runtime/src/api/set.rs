@@ -10,7 +10,7 @@ use super::place::{MAX_PAGE, check_limit};
 use super::sweep::Deed;
 use super::walk::Walk;
 use super::{Acted, Api, ApiError, JobRecord, SortedEntry, Sweep};
-use crate::engine::Dying;
+use crate::engine::{Dying, HOOK_TIMEOUT};
 use crate::job::Timestamp;
 use crate::job::payload::{Edit, splice};
 use crate::store::{Effect, End, Entry, Guard, Order, Place, TimedSet, Tx};
@@ -275,7 +275,7 @@ impl JobSet {
         if acted.is_done() {
             let payload = entry.job().payload().clone();
             let dying = Dying::new(payload, true, "sancho::Killed", "Job killed by API");
-            self.api.death_handlers.tell(&dying).await;
+            self.api.death_handlers.tell(&dying, HOOK_TIMEOUT).await;
         }
         Ok(acted)
     }

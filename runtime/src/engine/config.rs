@@ -7,6 +7,9 @@ use super::dead_set::DeadSet;
 use crate::job::backoff;
 use crate::job::payload::Wire;
 
+/// How long a hook, a handler, or a job's `retries_exhausted` may take by default.
+pub(crate) const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What an engine is set to.
 #[derive(Clone, Debug)]
 pub(super) struct EngineConfig {
@@ -22,7 +25,7 @@ pub(super) struct EngineConfig {
     pub(super) wire: Wire,
     /// How often a job with `retry = true` is tried again. Defaults to 25.
     pub(super) max_retries: u32,
-    /// How long a hook or an error handler may take. Defaults to 10 s.
+    /// How long a hook, a handler, or a job's `retries_exhausted` may take. Defaults to 10 s.
     pub(super) hook_timeout: Duration,
     /// What the dead set keeps.
     pub(super) dead_set: DeadSet,
@@ -42,7 +45,7 @@ impl Default for EngineConfig {
             labels: Vec::new(),
             wire: Wire::default(),
             max_retries: backoff::DEFAULT_RETRIES,
-            hook_timeout: Duration::from_secs(10),
+            hook_timeout: HOOK_TIMEOUT,
             dead_set: DeadSet::default(),
             poll_interval: Duration::from_secs(10),
         }

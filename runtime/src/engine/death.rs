@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::Engine;
 use super::failed::time;
@@ -25,7 +27,8 @@ use crate::job::{
 /// Handlers run one after the other in the order in which they were added, before the job's end is committed: so at least
 /// once, and again where the process dies or stops meanwhile. They take the time of the job's slot and hold up nothing else; those
 /// of jobs that were taken over from dead processes run on tasks of their own, as many at once as there are slots. One that
-/// panics is logged; the others run, and the job ends as it would have.
+/// panics, or takes longer than [`hook_timeout`](super::ServerBuilder::hook_timeout), is logged; the others run, and the job ends as
+/// it would have.
 ///
 /// A job's own `retries_exhausted` is called before them, and may still discard the job.
 ///
@@ -185,24 +188,40 @@ pub(super) async fn announce(
         && let Ok(record) = Record::parse(dying.payload.clone())
     {
         let failure = dying.failure(ending);
-        let word = last_word(exhausted, &record, failure).await;
+        let limit = engine.config.hook_timeout;
+        let word = last_word(exhausted, &record, failure, limit).await;
         if word == Exhausted::Discard && dying.buried {
             dying.buried = false;
             let discarded_at = time(engine.config.wire, "discarded_at", now);
             dying.payload = edited(&dying.payload, &[discarded_at]);
         }
     }
-    engine.death_handlers.tell(dying).await;
+    engine
+        .death_handlers
+        .tell(dying, engine.config.hook_timeout)
+        .await;
 }
 
-async fn last_word(exhausted: Exhaust, record: &Record, failure: Failure) -> Exhausted {
-    let said = Caught::new(async { Ok(exhausted(record, failure).await) }).await;
-    said.map_err(|panic| panic.message)
+async fn last_word(
+    exhausted: Exhaust,
+    record: &Record,
+    failure: Failure,
+    limit: Duration,
+) -> Exhausted {
+    let said = Caught::new(async { Ok(exhausted(record, failure).await) });
+    timeout(limit, said)
+        .await
+        .map_err(|_| took_too_long(limit))
+        .and_then(|said| said.map_err(|panic| panic.message))
         .and_then(|word| word)
         .unwrap_or_else(|error| {
             report(record, "`retries_exhausted`", &error);
             Exhausted::default()
         })
+}
+
+fn took_too_long(limit: Duration) -> String {
+    format!("it took longer than {limit:?}, and is given up")
 }
 
 impl fmt::Display for Dying {
@@ -231,27 +250,24 @@ impl DeathHandlers {
         self.0.is_empty()
     }
 
-    /// Tells all of them.
+    /// Tells all of them, each for so long at most.
     ///
     /// # Cancel safety
     /// Dropped, those that were not told yet are not.
-    pub(crate) async fn tell(&self, dying: &Dying) {
+    pub(crate) async fn tell(&self, dying: &Dying, limit: Duration) {
         let death = Death(dying);
         for handler in &self.0 {
             let told = Caught::new(async {
                 handler.call(&death).await;
                 Ok(())
             });
-            if let Err(panic) = told.await {
-                let (jid, class) = (short(death.jid()), short(death.class()));
-                tracing::error!(
-                    jid,
-                    class,
-                    ?handler,
-                    "a death handler broke down: {}",
-                    one_line(panic.message)
-                );
-            }
+            let wrong = match timeout(limit, told).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(panic)) => format!("broke down: {}", one_line(panic.message)),
+                Err(_) => format!("has a fault: {}", took_too_long(limit)),
+            };
+            let (jid, class) = (short(death.jid()), short(death.class()));
+            tracing::error!(jid, class, ?handler, "a death handler {wrong}");
         }
     }
 }

@@ -186,7 +186,16 @@ async fn run(
     let execution = Execution::new(job.class(record), record, &context);
     let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
     let result = match definition.timeout {
-        None => job.await,
+        None => {
+            let result = job.await;
+            if !cancel.is_idle() {
+                // Middleware has dropped the job, a function of which still runs on its thread.
+                cancel.give_up(CancelReason::Timeout);
+                engine.given_up.notify_one();
+                cancel.idle().await;
+            }
+            result
+        }
         Some(limit) => limits::within(limit, job, cancel).await,
     };
     match result {

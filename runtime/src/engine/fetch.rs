@@ -23,6 +23,10 @@ use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Tx, TxResult};
 /// How long it sleeps at most: a belt for wake-ups that are lost, and a sign of life.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How long jobs that were claimed ahead wait for a slot while none becomes free. After that they go back to the heads of their
+/// queues, for whoever has one.
+const AHEAD_PATIENCE: Duration = Duration::from_millis(100);
+
 /// The waits before a transaction that the store could not apply is tried again: doubled from the first to the last.
 const FAILED_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -296,9 +300,10 @@ impl Fetch {
         let (engine, capsule) = (&self.engine, &self.capsule);
         let quieted = engine.handle.quieted();
         let due = self.failed.iter().map(|failed| failed.due).min();
-        let mut evicted = false;
+        let (mut evicted, mut stale) = (false, false);
         tokio::select! {
             () = capsule.endings.arrived() => {}
+            () = sleep(AHEAD_PATIENCE), if !self.ahead.is_empty() => stale = true,
             () = capsule.evicted.notified() => evicted = true,
             () = capsule.changed.notified() => {}
             () = stop.begun.cancelled() => {}
@@ -309,6 +314,12 @@ impl Fetch {
         }
         if evicted {
             self.give_up_lost().await;
+        }
+        if stale {
+            // What runs is slower than what came before it, so others may have free slots for these.
+            self.pace.idle();
+            self.hand_back_ahead().await;
+            self.hungry = true;
         }
     }
 

@@ -92,7 +92,13 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
             tx.then.push(Effect::Put(payload, place));
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
-        Fate::Died(dying) => death = Some(dying),
+        Fate::Died(dying) => {
+            // Tried again by hand, it would run into the order to cancel that it has outlived.
+            if !matches!(ending, Ending::Cancelled) {
+                refuse_cancelled(&mut tx, &claim, claimed, record);
+            }
+            death = Some(dying);
+        }
     }
     tx.then.push(Effect::Release(claim));
     tx.then.extend(checkpoints);

@@ -158,9 +158,13 @@ fn ending(reason: Option<CancelReason>, known: &Known) -> Option<Ending> {
         CancelReason::User => Some(Ending::Cancelled),
         CancelReason::Timeout => {
             let limit = known.definition().and_then(|job| job.timeout);
-            Some(Ending::Failed(Failure::timed_out(
-                limit.unwrap_or_default(),
-            )))
+            Some(Ending::Failed(match limit {
+                Some(limit) => Failure::timed_out(limit),
+                None => Failure::other(
+                    "sancho::GivenUp",
+                    "middleware has given the job up, and it does not stop",
+                ),
+            }))
         }
         CancelReason::Shutdown | CancelReason::LeaseLost => None,
     }

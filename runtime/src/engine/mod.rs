@@ -63,6 +63,7 @@ pub use builder::ServerBuilder;
 pub(crate) use cancel::order;
 pub(crate) use capsule::MOST_CONCURRENCY;
 pub use capsule::{Capsule, CapsuleHandle};
+pub(crate) use config::HOOK_TIMEOUT;
 pub(crate) use dead_set::DeadSet;
 pub use death::{Death, DeathHandler};
 pub(crate) use death::{DeathHandlers, Dying};

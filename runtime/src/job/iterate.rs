@@ -42,8 +42,11 @@
 //! | `on_start` | before the first run |
 //! | `on_resume` | before every later run |
 //! | `on_stop` | after every run that did not fail |
-//! | `on_cancel` | where the job was cancelled ([`Api::cancel`](crate::api::Api::cancel), Sidekiq's `cancel!`), before `on_stop` |
+//! | `on_cancel` | where the job was cancelled ([`Api::cancel_iteration`](crate::api::Api::cancel_iteration), Sidekiq's `cancel!`), before `on_stop` |
 //! | `on_complete` | after the last item, after `on_stop` |
+//!
+//! [`Api::cancel`](crate::api::Api::cancel) gives a running job a second, whatever it does: where an item takes longer than that, no
+//! hook is called. `cancel_iteration` waits for the item.
 
 #[cfg(feature = "csv")]
 mod csv;
@@ -105,10 +108,11 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// The source's own. The job is tried again, from the last item on.
-    fn next(
-        &mut self,
-    ) -> impl Future<Output = Result<Option<(Self::Item, Self::Cursor)>, Self::Error>> + Send;
+    fn next(&mut self) -> impl Future<Output = Next<Self::Item, Self::Cursor, Self::Error>> + Send;
 }
+
+/// What a [`Source`] gives: an item and its cursor, or nothing after the last.
+pub type Next<T, C, E> = Result<Option<(T, C)>, E>;
 
 /// What the function of `iterate` returns: a [`Source`], or a `Result` with one.
 #[diagnostic::on_unimplemented(

@@ -1,4 +1,4 @@
-//! A worker as a program: arguments, log and signals around a [`Server`](crate::runtime::Server).
+//! A worker as a program: arguments, log and signals around a [`Server`].
 
 mod alive;
 mod args;

@@ -112,7 +112,8 @@ impl Server {
         self.stage.clock()
     }
 
-    /// Moves the clock on. What comes due by it is run at once.
+    /// Moves the clock on. What comes due by it is run at once; a tick of the cron is made soon after, which
+    /// [`until_idle`](Self::until_idle) does not wait for.
     pub fn advance(&self, by: Duration) {
         self.clock().advance(by);
         self.stage.wake();

@@ -238,13 +238,14 @@ impl Stage {
         self.commit(Tx::always(vec![Effect::Take(from, payload.clone())]));
     }
 
-    /// Wakes who sleeps until the next entry of a timed set is due, since the clock has jumped.
+    /// Wakes who sleeps until the next entry of a timed set, or the next tick of the cron, is due, since the clock has jumped.
     pub(super) fn wake(&self) {
         let payload = Bytes::from_static(b"{}");
         let (set, at) = (TimedSet::Schedule, self.clock.now().after(A_DAY));
         self.commit(Tx::always(vec![
             Effect::Put(payload.clone(), Place::Timed { set, at }),
             Effect::Take(set.into(), payload),
+            crate::engine::cron::stored::ring(),
         ]));
     }
 

@@ -9,7 +9,7 @@ use sancho::store::{
 use sancho_tests::Kind;
 use sancho_tests::effects::strictly;
 
-use super::{apply, invalid, jid, push, put};
+use super::{apply, hash, invalid, jid, push, put};
 use crate::harness::{Flow, flows};
 
 async fn queue(api: &Api, name: &str) -> Vec<String> {
@@ -110,11 +110,11 @@ async fn a_move_that_was_cut_off_goes_on(flow: Flow) {
             .unwrap();
     }
     let remembered = page.entries.iter().map(|entry| {
-        let field = format!("retry {}", entry.payload().escape_ascii());
+        let field = entry.payload().escape_ascii().to_string();
         (field.into(), bytes::Bytes::new())
     });
     let remembered = Effect::SetFields {
-        key: "sancho:move".into(),
+        key: "sancho:move:retry".into(),
         fields: remembered.collect(),
         ttl: None,
     };
@@ -122,6 +122,72 @@ async fn a_move_that_was_cut_off_goes_on(flow: Flow) {
     let progress = from.move_to(&to).finish().await.unwrap();
     assert_eq!((progress.moved, progress.already), (100, 3));
     assert_eq!(to.retries().size().await.unwrap(), 600);
+}
+
+/// The process that moves is killed when a page of a queue is placed and not let go of: its claims are put back, changed by that.
+async fn a_queue_that_was_cut_off_is_placed_once(flow: Flow) {
+    push(&flow, "default", &["a", "b", "c"]).await;
+    let (from, there) = (flow.api(), Flow::on(Kind::Memory).await);
+    let to = there.api();
+    let page = from
+        .queue("default")
+        .unwrap()
+        .page(Order::Forward, 0, 9)
+        .await
+        .unwrap();
+    let remembered = page.jobs.iter().map(|job| {
+        let field = job.payload().escape_ascii().to_string();
+        (field.into(), bytes::Bytes::new())
+    });
+    let remembered = Effect::SetFields {
+        key: "sancho:move:default".into(),
+        fields: remembered.collect(),
+        ttl: None,
+    };
+    apply(&there, vec![remembered]).await;
+    push(&there, "default", &["a", "b", "c"]).await;
+    from.queue("default").unwrap().clear().await.unwrap();
+    for job in &page.jobs {
+        let back = job.text().replacen(
+            '{',
+            r#"{"sancho_recoveries":{"count":1,"first":1795469264488},"#,
+            1,
+        );
+        from.queue("default").unwrap().put(back).await.unwrap();
+    }
+    push(&flow, "default", &["d"]).await;
+    let progress = from.move_to(&to).finish().await.unwrap();
+    assert_eq!((progress.moved, progress.already), (4, 3));
+    assert_eq!(queue(&to, "default").await, ["a", "b", "c", "d"]);
+    assert!(from.stats().await.unwrap().is_idle());
+}
+
+async fn how_far_jobs_have_come_is_carried_over(flow: Flow) {
+    put(&flow, TimedSet::Retry, &[("r1", 5)]).await;
+    push(&flow, "default", &["q1"]).await;
+    let states =
+        ["r1", "q1"].map(|jid| hash(format!("it-{jid}").into(), &[("ex", "2"), ("c", "900000")]));
+    apply(&flow, states.into()).await;
+    let (from, there) = (flow.api(), Flow::on(Kind::Memory).await);
+    let to = there.api();
+    assert_eq!(from.move_to(&to).finish().await.unwrap().moved, 2);
+    for jid in ["r1", "q1"] {
+        assert!(to.iteration(jid).await.unwrap().is_some(), "{jid}");
+        assert!(from.iteration(jid).await.unwrap().is_none(), "{jid}");
+    }
+}
+
+async fn what_is_pushed_meanwhile_is_moved_as_well(flow: Flow) {
+    push(&flow, "default", &["a"]).await;
+    let (from, there) = (flow.api(), Flow::on(Kind::Memory).await);
+    let to = there.api();
+    let mut relocation = from.move_to(&to);
+    assert_eq!(relocation.next().await.unwrap().unwrap().moved, 1);
+    put(&flow, TimedSet::Schedule, &[("s1", 5)]).await;
+    push(&flow, "another", &["b"]).await;
+    let moved = relocation.finish().await.unwrap().moved;
+    assert_eq!(moved, 3);
+    assert!(from.stats().await.unwrap().is_idle());
 }
 
 async fn a_store_that_is_used_is_not_moved(flow: Flow) {
@@ -152,5 +218,8 @@ async fn a_store_that_is_used_is_not_moved(flow: Flow) {
 flows! {
     everything_is_carried_over
     a_move_that_was_cut_off_goes_on
+    a_queue_that_was_cut_off_is_placed_once
+    how_far_jobs_have_come_is_carried_over
+    what_is_pushed_meanwhile_is_moved_as_well
     a_store_that_is_used_is_not_moved
 }

@@ -106,7 +106,7 @@ impl<T: Send, C: Serialize + DeserializeOwned + Send + Sync, E: JobError> Yielde
     }
 }
 
-/// What [`slice`] gives.
+/// What [`slice()`] gives.
 #[derive(Debug)]
 pub struct Slice<T> {
     items: std::vec::IntoIter<T>,
@@ -120,7 +120,8 @@ impl<T: Send> Source for Slice<T> {
 
     async fn next(&mut self) -> Result<Option<(T, u64)>, Infallible> {
         let index = self.next;
-        self.next += 1;
+        // Past the last index there is nothing.
+        self.next = index.saturating_add(1);
         Ok(self.items.next().map(|item| (item, index)))
     }
 }

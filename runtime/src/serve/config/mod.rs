@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub(super) log_level: Option<Level>,
     pub(super) log_format: Option<Format>,
     pub(super) alive_file: Option<PathBuf>,
+    pub(super) schedule_file: Option<PathBuf>,
+    pub(super) hook_timeout: Option<Duration>,
 }
 
 /// A store's URL, and where it was said.
@@ -113,6 +115,8 @@ impl Settings {
             log_level: self.log_level.or(other.log_level),
             log_format: self.log_format.or(other.log_format),
             alive_file: self.alive_file.or(other.alive_file),
+            schedule_file: self.schedule_file.or(other.schedule_file),
+            hook_timeout: self.hook_timeout.or(other.hook_timeout),
         }
     }
 
@@ -166,6 +170,12 @@ impl Settings {
         }
         if let Some(timeout) = self.push_timeout {
             builder = builder.push_timeout(timeout);
+        }
+        if let Some(path) = self.schedule_file {
+            builder = builder.schedule_file(path);
+        }
+        if let Some(timeout) = self.hook_timeout {
+            builder = builder.hook_timeout(timeout);
         }
         builder
     }

@@ -239,6 +239,29 @@ pub(super) const SETTINGS: &[Setting] = &[
             "a file that is written every 5 s while all of the worker is alive, for probes",
         )
     },
+    Setting {
+        read: Some(|to, value| put(&mut to.schedule_file, read::text(value).map(Into::into))),
+        ..setting(
+            "cron_schedule_file",
+            "path",
+            "config/schedule.yml",
+            "the cron's entries",
+        )
+    },
+    Setting {
+        read: Some(|to, value| {
+            put(
+                &mut to.hook_timeout,
+                read::at_least(Duration::from_millis(1))(value),
+            )
+        }),
+        ..setting(
+            "hook_timeout",
+            "seconds",
+            "10",
+            "how long one hook or error handler may take",
+        )
+    },
 ];
 
 /// Other names of settings, from other versions of Sidekiq, or shorter.
@@ -287,8 +310,14 @@ pub(super) const RUBYS: &[(&str, &str)] = &[
         "there is one schedule, and it loses nothing",
     ),
     ("redis", "`store` takes the URL"),
-    ("schedule", "cron belongs to the job"),
-    ("scheduler", "cron belongs to the job"),
+    (
+        "schedule",
+        "`cron_schedule_file` names the file of the cron",
+    ),
+    (
+        "scheduler",
+        "`cron_schedule_file` names the file of the cron",
+    ),
     ("health_check", "Handle::is_alive tells a program of it"),
 ];
 

@@ -227,6 +227,7 @@ fn what_is_wrong_in_a_file_is_named_with_what_is_allowed() {
             &["verbose is \"maybe\"", "true or false"],
         ),
         ("lease: 0.1\n", &["lease is 0.1", "from 0.3"]),
+        ("hook_timeout: 0\n", &["hook_timeout is 0", "from 0.001"]),
         ("dead_max_jobs: 0\n", &["dead_max_jobs is 0", "from 1 on"]),
         ("max_retries: -1\n", &["max_retries is -1"]),
         (
