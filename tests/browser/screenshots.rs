@@ -43,9 +43,14 @@ async fn pictures_are_made() {
         .store_name("redis://10.0.3.7:6379");
     let site = Site::over(&client, Api::new(&client), options).await;
     let browser = browser().await;
+    let lower = Look {
+        height: 660,
+        ..Look::WIDE.dark()
+    };
     let pictures = [
         ("", "dashboard.png", Look::WIDE),
-        ("retries", "retries.png", Look::WIDE.dark()),
+        ("", "dashboard-dark.png", Look::WIDE.dark()),
+        ("retries", "retries-dark.png", lower),
     ];
     for (page, file, look) in pictures {
         browser.look(look).await;

@@ -33,6 +33,7 @@ const AXE: &str = include_str!("axe.min.js");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) width: u32,
+    pub(crate) height: u32,
     pub(crate) dark: bool,
 }
 
@@ -54,10 +55,12 @@ struct Driver {
 impl Look {
     pub(crate) const WIDE: Self = Self {
         width: 1280,
+        height: 800,
         dark: false,
     };
     pub(crate) const NARROW: Self = Self {
         width: 360,
+        height: 800,
         dark: false,
     };
 
@@ -133,8 +136,7 @@ impl Browser {
 
     /// Looks at pages like this from now on.
     pub(crate) async fn look(&self, look: Look) {
-        let size =
-            json!({"width": look.width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        let size = json!({"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size)
             .await;
         let scheme = if look.dark { "dark" } else { "light" };

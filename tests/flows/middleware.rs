@@ -442,7 +442,11 @@ async fn a_job_that_middleware_dropped_keeps_its_slot_while_it_runs(flow: Flow) 
         .state(Gate(std::sync::Mutex::new(gate)))
         .middleware(Tower::new(&layer));
     let running = Running::start(server);
-    holds::set().client(&flow.client).perform_async().await.unwrap();
+    holds::set()
+        .client(&flow.client)
+        .perform_async()
+        .await
+        .unwrap();
     assert_eq!(reports.next().await, "holds");
     // It is stuck, and settled as such, before its thread ends; until then its slot is not free.
     let retry = flow.until_timed(TimedSet::Retry, 1).await;
