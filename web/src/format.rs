@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn times_are_relative_both_ways() {
         let now = Timestamp::from_millis(1_795_469_327_000);
-        let minutes = |n| Duration::from_secs(60 * n);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
         assert_eq!(relative(now, now), "now");
         assert_eq!(relative(now.before(minutes(3)), now), "3 min ago");
         assert_eq!(relative(now.after(minutes(60 * 24 * 20)), now), "in 20 d");
