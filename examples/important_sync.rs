@@ -4,10 +4,12 @@
 
 use std::sync::OnceLock;
 
+use axum::{Router, http::StatusCode, routing};
 use sancho::runtime::Server;
 use sancho::{Cause, Client, Config, Record, job};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 /// Where the team reads its alerts.
 static ALERTS: OnceLock<String> = OnceLock::new();
@@ -18,11 +20,8 @@ pub(crate) struct SyncError(u64);
 
 /// Called once the job has failed all its retries, before it goes to the dead set. An error of its own is logged.
 async fn tell_the_team(job: &Record, cause: &Cause<SyncError>) -> std::io::Result<()> {
-    let args = String::from_utf8_lossy(job.args());
-    let text = format!(
-        "Job {} with args {args} failed permanently: {cause}",
-        job.class()
-    );
+    let (class, args) = (job.class(), String::from_utf8_lossy(job.args()));
+    let text = format!("Job {class} with args {args} failed permanently: {cause}");
     post(ALERTS.get().expect("main sets it"), &text).await
 }
 
@@ -48,48 +47,31 @@ async fn post(address: &str, text: &str) -> std::io::Result<()> {
     }
 }
 
-/// An endpoint that takes one alert.
-async fn take_alert(listener: TcpListener) -> std::io::Result<String> {
-    let (mut stream, _) = listener.accept().await?;
-    let mut request = String::new();
-    loop {
-        let mut bytes = [0; 1024];
-        let count = stream.read(&mut bytes).await?;
-        request.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        let (head, body) = request.split_once("\r\n\r\n").unwrap_or_default();
-        if head.contains(&format!("content-length: {}\r\n", body.len())) {
-            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
-            return Ok(body.to_owned());
-        }
-        if count == 0 {
-            return Err(std::io::Error::other("half a request"));
-        }
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (told, mut alerts) = mpsc::unbounded_channel();
+    let take_alert = async move |text: String| match told.send(text) {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::GONE,
+    };
+    let endpoint = Router::new().route("/alerts", routing::post(take_alert));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    ALERTS.get_or_init(|| {
-        listener
-            .local_addr()
-            .map(|at| at.to_string())
-            .unwrap_or_default()
-    });
+    let address = listener.local_addr()?.to_string();
+    ALERTS.get_or_init(|| address);
+    tokio::spawn(axum::serve(listener, endpoint).into_future());
+
     let store = std::env::var("SANCHO_STORE").unwrap_or_else(|_| "memory:".to_owned());
     let client = Client::connect(Config::new().store(store)).await?;
     // Five retries take minutes, so this one has none.
-    important_sync::set()
-        .client(&client)
-        .retry(0)
-        .perform_async(42)
-        .await?;
+    let sync = important_sync::set().client(&client).retry(0);
+    sync.perform_async(42).await?;
 
-    let told = async { println!("the team was told: {:?}", take_alert(listener).await) };
-    Server::builder()
-        .client(&client)
-        .build()?
-        .run_until(told)
-        .await?;
+    let told = async {
+        if let Some(text) = alerts.recv().await {
+            println!("the team was told: {text}");
+        }
+    };
+    let server = Server::builder().client(&client).build()?;
+    server.run_until(told).await?;
     Ok(())
 }

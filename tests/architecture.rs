@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -94,4 +95,28 @@ fn only_connect_and_testing_choose_a_store() {
             }
         }
     }
+}
+
+#[test]
+fn each_dependency_has_a_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (manifest, architecture) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    let (_, rest) = manifest.split_once("[workspace.dependencies]\n").unwrap();
+    let (dependencies, _) = rest.split_once("\n[").unwrap();
+    let named: BTreeSet<&str> = dependencies
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| !name.starts_with("sancho"))
+        .collect();
+
+    let (_, table) = architecture.split_once("| crate | where | why |").unwrap();
+    let explained: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|crates| crates.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 30, "only {named:?}");
+    assert_eq!(named, explained);
 }

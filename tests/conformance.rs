@@ -33,6 +33,7 @@ macro_rules! store_conformance {
         store_conformance! { on_memory: Memory: $($case),+ }
         store_conformance! { on_sqlite: Sqlite: $($case),+ }
         store_conformance! { on_redis: Redis: $($case),+ }
+        store_conformance! { on_cluster: Cluster: $($case),+ }
     };
     ($store:ident: $kind:ident: $($case:ident),+) => {
         mod $store {

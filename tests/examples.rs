@@ -2,8 +2,10 @@
 
 #![cfg(test)]
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 /// Where the examples are. `cargo test` builds them as tests, so they are built here, with the features that the workspace gives
@@ -18,15 +20,19 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// What an example says on a store of its own. It must end by itself, and well.
 fn run(example: &str) -> String {
-    let output = Command::new(FOLDER.join(example))
-        .env_remove("REDIS_URL")
-        .env("SANCHO_STORE", "memory:")
-        .output()
-        .unwrap();
+    let output = command(example).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let wrong = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{example}:\n{said}\n{wrong}");
     said
+}
+
+fn command(example: &str) -> Command {
+    let mut command = Command::new(FOLDER.join(example));
+    command
+        .env_remove("REDIS_URL")
+        .env("SANCHO_STORE", "memory:");
+    command
 }
 
 #[test]
@@ -110,7 +116,7 @@ fn payments_wait_by_their_errors() {
 #[test]
 fn an_important_sync_tells_the_team() {
     let said = run("important_sync");
-    let told = "the team was told: Ok(\"Job ImportantSync with args [42] failed permanently: resource 42 cannot be read\")\n";
+    let told = "the team was told: Job ImportantSync with args [42] failed permanently: resource 42 cannot be read\n";
     assert_eq!(said, told);
 }
 
@@ -180,4 +186,87 @@ fn a_graceful_batch_processes_each_record_once() {
         said.ends_with("200 records are processed, each once\n"),
         "{said}"
     );
+}
+
+/// A program that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended by itself where the test passes.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The answer to a request, with its head.
+fn ask(address: &str, request: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_form_enqueues_a_job() {
+    let child = command("web_app")
+        .arg("--once")
+        .env("PORT", "0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut app = Running(child);
+    let mut said = BufReader::new(app.0.stdout.take().unwrap()).lines();
+    let address = said.next().unwrap().unwrap();
+    let address = address.strip_prefix("http://").unwrap();
+
+    let form = ask(address, "GET /", "");
+    assert!(form.starts_with("HTTP/1.1 200"), "{form}");
+    assert!(form.contains("action=\"/users\""), "{form}");
+    let nameless = ask(address, "POST /users", "name=+");
+    assert!(nameless.starts_with("HTTP/1.1 422"), "{nameless}");
+    assert!(nameless.contains("action=\"/users\""), "{nameless}");
+    let nobody = ask(address, "GET /users/0", "");
+    assert!(nobody.starts_with("HTTP/1.1 404"), "{nobody}");
+
+    let signed_up = ask(address, "POST /users", "name=Ana+%3Cb%3E");
+    assert!(signed_up.starts_with("HTTP/1.1 303"), "{signed_up}");
+    assert!(signed_up.contains("location: /users/0\r\n"), "{signed_up}");
+    assert_eq!(said.next().unwrap().unwrap(), "welcome, Ana &lt;b>");
+    let shown = ask(address, "GET /users/0", "");
+    assert!(shown.contains("Ana &lt;b>, a mail is sent."), "{shown}");
+
+    assert!(app.0.wait().unwrap().success());
+    assert!(said.next().is_none());
+}
+
+#[test]
+fn every_example_is_short_and_known() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    let (table, manifest) = (read("README.md"), read("Cargo.toml"));
+    let mut examples = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(".rs").filter(|name| *name != "lib") else {
+            continue;
+        };
+        examples += 1;
+        let lines = read(&file).lines().count();
+        assert!(lines < 80, "{file} has {lines} lines");
+        assert!(table.contains(&format!("({file})")), "{file} in README.md");
+        let listed = format!("path = \"{file}\"");
+        assert!(manifest.contains(&listed), "{file} in Cargo.toml");
+        let run = [format!("run(\"{name}\")"), format!("command(\"{name}\")")];
+        let this = include_str!("examples.rs");
+        assert!(run.iter().any(|run| this.contains(run)), "{file} is run");
+    }
+    assert!(examples >= 13, "only {examples}");
 }

@@ -10,4 +10,5 @@ mod support;
 pub use support::clock::Clock;
 pub use support::effects;
 pub use support::fixture::{Fixture, Kind, LEASE};
+pub use support::redis_cluster::RedisCluster;
 pub use support::redis_server::RedisServer;

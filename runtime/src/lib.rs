@@ -17,7 +17,7 @@ pub mod testing;
 /// The worker: [`serve`](runtime::serve()) for a program of its own, [`Server`](runtime::Server) for one that does other things as well.
 pub mod runtime {
     pub use crate::engine::{
-        Capsule, CapsuleHandle, Handle, Mode, ServedQueue, Server, ServerBuilder,
+        Capsule, CapsuleHandle, Handle, Mode, NotReady, ServedQueue, Server, ServerBuilder,
     };
     pub use crate::serve::serve;
 }

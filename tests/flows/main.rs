@@ -22,6 +22,7 @@ mod iterate;
 mod limits;
 mod long_jobs;
 mod middleware;
+mod observing;
 mod payloads;
 mod policy;
 mod presence;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::process::{Site, WORKER, Worker};
 
-fn deployed(name: &str) -> String {
+/// A file of it.
+pub(crate) fn deployed(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
     fs::read_to_string(folder.join(name)).unwrap()
 }

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod deploy;
+mod health;
 mod process;
 mod settings;
 mod signals;

@@ -217,6 +217,24 @@ async fn bad_input_is_one_line_and_exit_code_2_and_starts_nothing() {
             &["config/sidekiq.yml: store is", "use redis://"],
         ),
         (
+            &["--health", "here"],
+            &[],
+            None,
+            &["--health", "ADDRESS:PORT"],
+        ),
+        (
+            &[],
+            &[],
+            file("health: 70000\n"),
+            &["config/sidekiq.yml: health is 70000", "PORT"],
+        ),
+        (
+            &["--health", "192.0.2.1:9394"],
+            &[],
+            None,
+            &["health is 192.0.2.1:9394", "another port or address"],
+        ),
+        (
             &["--alive-file", "no/such/folder"],
             &[],
             None,

@@ -10,7 +10,7 @@ pub async fn says(text: String) {
 
 /// Fails.
 #[job(retry = false, dead = false)]
-pub async fn fails() -> Result<(), String> {
+async fn fails() -> Result<(), String> {
     Err("the mill is a giant".into())
 }
 

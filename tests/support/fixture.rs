@@ -18,7 +18,7 @@ use sancho::store::{
 use tempfile::TempDir;
 
 use crate::effects::strictly;
-use crate::{Clock, RedisServer};
+use crate::{Clock, RedisCluster, RedisServer};
 
 /// The lease of the owners that a fixture registers.
 pub const LEASE: Duration = Duration::from_secs(12);
@@ -28,6 +28,8 @@ pub const LEASE: Duration = Duration::from_secs(12);
 pub enum Kind {
     /// On Redis.
     Redis,
+    /// On a Cluster of three nodes.
+    Cluster,
     /// On SQLite.
     Sqlite,
     /// In memory.
@@ -50,6 +52,8 @@ pub struct Fixture {
 enum Backing {
     /// The prefix of a Redis that all tests share.
     Redis(String),
+    /// The prefix, with a hash tag, of a Cluster that all tests share.
+    Cluster(String),
     /// The folder of a file.
     Sqlite(TempDir),
     Memory(MemoryStore),
@@ -65,6 +69,7 @@ impl Fixture {
     pub async fn with_clock(kind: Kind, clock: Clock) -> Self {
         let backing = match kind {
             Kind::Redis => Backing::Redis(format!("{}:", Owner::random())),
+            Kind::Cluster => Backing::Cluster(format!("{{{}}}:", Owner::random())),
             Kind::Sqlite => Backing::Sqlite(TempDir::new().expect("a folder can be made")),
             Kind::Memory => Backing::Memory(MemoryStore::with_clock(clock.source())),
         };
@@ -261,16 +266,8 @@ impl Deref for Fixture {
 impl Backing {
     async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
         match self {
-            Self::Redis(prefix) => {
-                let options = RedisOptions::new(RedisServer::shared().url())
-                    .prefix(prefix)
-                    .with_clock(clock.source());
-                Arc::new(
-                    RedisStore::connect(options)
-                        .await
-                        .expect("the server is there"),
-                )
-            }
+            Self::Redis(prefix) => redis(RedisServer::shared().url(), prefix, clock).await,
+            Self::Cluster(prefix) => redis(RedisCluster::shared().url(), prefix, clock).await,
             Self::Sqlite(folder) => {
                 let options = SqliteOptions::default().with_clock(clock.source());
                 Arc::new(
@@ -281,6 +278,14 @@ impl Backing {
             Self::Memory(store) => Arc::new(store.clone()),
         }
     }
+}
+
+async fn redis(url: String, prefix: &str, clock: &Clock) -> Arc<dyn Store> {
+    let options = RedisOptions::new(url)
+        .prefix(prefix)
+        .with_clock(clock.source());
+    let store = RedisStore::connect(options).await;
+    Arc::new(store.expect("the server is there"))
 }
 
 /// The jobs of a claim that took some, and had no trouble with a queue.

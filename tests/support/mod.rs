@@ -3,4 +3,5 @@
 pub(crate) mod clock;
 pub mod effects;
 pub(crate) mod fixture;
+pub(crate) mod redis_cluster;
 pub(crate) mod redis_server;

@@ -4,7 +4,7 @@ use sancho::store::TimedSet;
 
 use crate::browser::{Site, body, encode, on_every_store, posted};
 
-const EVIL: &str = "<script>alert('x')</script>\"'&</td><img src=x onerror=1>";
+pub(crate) const EVIL: &str = "<script>alert('x')</script>\"'&</td><img src=x onerror=1>";
 
 async fn what_others_wrote_is_escaped_everywhere(site: Site) {
     let job = |jid: &str| {
@@ -82,7 +82,7 @@ async fn what_others_wrote_is_escaped_everywhere(site: Site) {
 }
 
 #[track_caller]
-fn assert_clean(path: &str, text: &str) {
+pub(crate) fn assert_clean(path: &str, text: &str) {
     for bad in [
         "<script>",
         "<img src=x",

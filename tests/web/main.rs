@@ -5,9 +5,11 @@
 mod access;
 mod actions;
 mod browser;
+mod cron;
 mod hostile;
 mod live;
 mod load;
 mod mounted;
 mod pages;
 mod rest;
+mod search;

@@ -6,7 +6,7 @@ use sancho_web::Options;
 
 use crate::browser::{Site, failed, on_every_store};
 
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 10] = [
     ("/", "No queues yet"),
     ("/busy", "No process shows itself"),
     ("/queues", "No queues yet"),
@@ -15,6 +15,8 @@ const PAGES: [(&str, &str); 8] = [
     ("/dead", "Nothing died"),
     ("/errors", "Nothing fails"),
     ("/metrics", "Nothing ran"),
+    ("/cron", "Nothing comes by itself"),
+    ("/search", "What can be written"),
 ];
 
 async fn empty_places_say_what_would_be_there(site: Site) {
@@ -75,6 +77,46 @@ async fn processes_and_what_they_run_are_shown(site: Site) {
         .await
         .shows("running")
         .shows("WelcomeEmail");
+}
+
+async fn how_far_running_jobs_have_come_is_shown(site: Site) {
+    use sancho::store::keys;
+    let job = r#"{"class":"ImportCatalog","args":[],"jid":"b7"}"#;
+    site.process("vm:7:abc", "\"default\"", false, Some(job))
+        .await;
+    site.get("/busy").await.hides("class=\"progress\"");
+    let hash = |key, fields: &[(&str, &str)]| Effect::SetFields {
+        key,
+        fields: fields
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).to_owned().into()))
+            .collect(),
+        ttl: None,
+    };
+    let stuck = serde_json::json!({"queue": "default", "payload": job, "run_at": 1, "stuck": true});
+    let fields = [
+        ("ex", "1"),
+        ("c", "null"),
+        ("rt", "1"),
+        ("sancho_done", "250"),
+        ("sancho_total", "1000"),
+        ("cancelled", "1795469304"),
+    ];
+    site.fixture
+        .apply(vec![
+            hash(keys::iteration("b7"), &fields),
+            hash(keys::work("vm:7:abc"), &[("t1", &stuck.to_string())]),
+        ])
+        .await;
+    site.get("/busy")
+        .await
+        .shows("title=\"250 of 1,000\"")
+        .shows("25 %")
+        .shows(">stuck<")
+        .shows(">told to end<");
+    let work = site.get("/api/work").await.json();
+    assert_eq!(work["work"][0]["stuck"], true);
+    assert_eq!(work["work"][0]["progress"]["done"], 250);
 }
 
 async fn a_queue_is_paged(site: Site) {
@@ -256,6 +298,7 @@ on_every_store! {
     the_dashboard_counts
     a_queue_that_no_worker_serves_is_told
     processes_and_what_they_run_are_shown
+    how_far_running_jobs_have_come_is_shown
     a_queue_is_paged
     sets_are_shown_filtered_and_led_to_their_jobs
     failures_are_gathered

@@ -111,6 +111,16 @@ for (const form of all("form[data-select]")) {
   tell();
 }
 
+// A search is completed term by term: what stands before the last one is kept.
+for (const input of all("input[data-terms]")) {
+  const options = all("option", input.list);
+  const terms = options.map((option) => option.value);
+  input.addEventListener("input", () => {
+    const before = input.value.replace(/\S*$/, "");
+    options.forEach((option, index) => (option.value = before + terms[index]));
+  });
+}
+
 // Live numbers.
 const live = one("button.live");
 const paused = "sancho-paused";
@@ -204,7 +214,7 @@ document.addEventListener("keydown", (event) => {
   }
   switch (event.key) {
     case "g": going = true; setTimeout(() => (going = false), 1500); break;
-    case "/": event.preventDefault(); one("#find").focus(); break;
+    case "/": event.preventDefault(); (one("#q") ?? one("#find")).focus(); break;
     case "j": move(1); break;
     case "k": move(-1); break;
     case "x": one("input[type=checkbox]", at ?? document.createElement("i"))?.click(); break;

@@ -28,6 +28,10 @@ pub enum Action {
     StopProcess,
     /// Tell a process to log what it is doing.
     DumpProcess,
+    /// Enable or disable an entry of the cron.
+    SwitchCron,
+    /// Push the job of an entry of the cron now.
+    RunCron,
 }
 
 impl Action {
@@ -47,6 +51,8 @@ impl Action {
             Self::QuietProcess => "quiet_process",
             Self::StopProcess => "stop_process",
             Self::DumpProcess => "dump_process",
+            Self::SwitchCron => "switch_cron",
+            Self::RunCron => "run_cron",
         }
     }
 }

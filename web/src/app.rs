@@ -55,6 +55,8 @@ pub fn router_with(api: Api, options: Options) -> Router {
         .route("/payload", get(pages::job::payload))
         .route("/find", get(pages::find::show))
         .route("/errors", get(pages::errors::show).post(pages::errors::act))
+        .route("/search", get(pages::search::show))
+        .route("/cron", get(pages::cron::show).post(pages::cron::act))
         .route("/metrics", get(pages::metrics::show))
         .route("/sweep", get(pages::sweep::show))
         .route("/theme", post(pages::theme::choose))

@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_another_site_sends_is_refused() {
-        let same = |pairs| same_site(&headers(pairs)).is_ok();
+        let same = |pairs: &[(&'static str, &'static str)]| same_site(&headers(pairs)).is_ok();
         assert!(same(&[]));
         assert!(same(&[("sec-fetch-site", "same-origin")]));
         assert!(same(&[

@@ -18,11 +18,11 @@
 //! # }
 //! ```
 //!
-//! As a server of its own: [`serve`]. In a worker: `use sancho_web as _;` in the binary, and `--web 127.0.0.1:7433` on its command
+//! As a server of its own: [`serve()`]. In a worker: `use sancho_web as _;` in the binary, and `--web 127.0.0.1:7433` on its command
 //! line.
 //!
 //! # Who may see it
-//! Without further words it answers this machine alone ([`router`], [`serve`]). [`Options::user`] lets users in by name and
+//! Without further words it answers this machine alone ([`router`], [`serve()`]). [`Options::user`] lets users in by name and
 //! password, [`Options::trust_every_request`] leaves the choice to what is around it, [`Options::authorize`] decides for each user
 //! and [`Action`]. Requests that another site makes a browser send are refused. What is done leaves a line in the log, at `info`, with
 //! the target `sancho::audit`.

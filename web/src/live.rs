@@ -12,13 +12,14 @@ use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use sancho::api::{Metrics, Period, Work};
+use sancho::api::{Metrics, Period};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::app::{App, Asked};
 use crate::format::{cost, number, short};
 use crate::pages;
+use crate::pages::busy::Running;
 use crate::params::Params;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
@@ -50,7 +51,7 @@ pub(crate) enum Tick {
 pub(crate) struct Now {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) recent: Option<Metrics>,
-    pub(crate) work: Option<Vec<Work>>,
+    pub(crate) work: Option<Running>,
 }
 
 /// Who watches, and what they are told.
@@ -155,7 +156,7 @@ async fn look(app: &App) -> Result<Now, crate::problem::Problem> {
         None
     };
     let work = if app.live.is_watched(View::Busy) {
-        Some(in_time(app.api.work()).await?)
+        Some(Running::look(app).await?)
     } else {
         None
     };
@@ -227,6 +228,7 @@ impl Watcher {
             "scheduled": short(stats.scheduled),
             "retries": short(stats.retries),
             "dead": short(stats.dead),
+            "cron": short(now.snapshot.cron),
             "cost": cost(now.snapshot.cost),
             "processed": number(stats.processed),
             "failed": number(stats.failed),

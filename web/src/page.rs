@@ -1,9 +1,12 @@
 //! The frame around every page.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
+use sancho::api::search::{Query, State};
 
 use crate::action::Action;
 use crate::app::{Asked, Theme};
@@ -22,13 +25,14 @@ pub(crate) enum Place {
     Retries,
     Dead,
     Errors,
+    Cron,
     Metrics,
     /// Nowhere.
     None,
 }
 
 /// The navigation: where, its path, its name, the key that leads there after `g`.
-const PLACES: [(Place, &str, &str, &str); 8] = [
+const PLACES: [(Place, &str, &str, &str); 9] = [
     (Place::Dashboard, "", "Dashboard", "d"),
     (Place::Busy, "busy", "Busy", "b"),
     (Place::Queues, "queues", "Queues", "q"),
@@ -36,8 +40,12 @@ const PLACES: [(Place, &str, &str, &str); 8] = [
     (Place::Retries, "retries", "Retries", "r"),
     (Place::Dead, "dead", "Dead", "x"),
     (Place::Errors, "errors", "Errors", "e"),
+    (Place::Cron, "cron", "Cron", "c"),
     (Place::Metrics, "metrics", "Metrics", "m"),
 ];
+
+/// How many queues are offered for completion.
+const OFFERED: usize = 60;
 
 /// A page that shows something.
 pub(crate) struct Page<'a> {
@@ -184,13 +192,15 @@ impl Frame<'_> {
 
     /// The number beside an entry of the navigation, and its name among the live ones.
     fn count(&self, place: Place) -> Option<(&'static str, u64)> {
-        let stats = &self.snapshot?.overview.stats;
+        let snapshot = self.snapshot?;
+        let stats = &snapshot.overview.stats;
         Some(match place {
             Place::Busy => ("busy", stats.busy),
             Place::Queues => ("enqueued", stats.enqueued),
             Place::Scheduled => ("scheduled", stats.scheduled),
             Place::Retries => ("retries", stats.retries),
             Place::Dead => ("dead", stats.dead),
+            Place::Cron => ("cron", snapshot.cron),
             _ => return None,
         })
     }
@@ -208,15 +218,16 @@ impl Frame<'_> {
         }
     }
 
-    /// What stands above every page: finding a job, the live switch, the colours, the keys.
+    /// What stands above every page: the search, the live switch, the colours, the keys.
     fn bar(&self) -> Markup {
         let theme = self.asked.theme;
         html! {
             div.bar {
-                form.find role="search" action=(self.asked.to("find")) {
-                    label.hidden for="find" { "Find a job by its id" }
-                    input #find type="search" name="jid" placeholder="Find a job by its id" autocomplete="off" spellcheck="false";
+                form.find role="search" action=(self.asked.to("search")) {
+                    label.hidden for="find" { "Search jobs, or find one by its id" }
+                    input #find type="search" name="q" list="terms" placeholder="Search jobs, or find one by its id" autocomplete="off" spellcheck="false" autocapitalize="off" data-terms;
                     kbd aria-hidden="true" { "/" }
+                    (completion("terms", self.snapshot, &[]))
                 }
                 div.tools {
                     button.live type="button" hidden aria-pressed="true" title="Pause or go on (p)" {
@@ -232,6 +243,29 @@ impl Frame<'_> {
                 }
             }
         }
+    }
+}
+
+/// What a search is offered to be completed with: qualifiers, states, queues, and these classes.
+pub(crate) fn completion(id: &str, snapshot: Option<&Snapshot>, classes: &[String]) -> Markup {
+    let queues = snapshot.map_or(&[][..], |snapshot| &snapshot.overview.queues);
+    html! {
+        datalist id=(id) {
+            @for name in Query::qualifiers().filter(|name| *name != "state") { option value={ (name) ":" } {} }
+            @for state in State::ALL { option value={ "state:" (state) } {} }
+            @for queue in queues.iter().take(OFFERED) { option value={ "queue:" (quoted(&queue.name)) } {} }
+            @for class in classes { option value={ "class:" (quoted(class)) } {} }
+        }
+    }
+}
+
+/// A value as it is written in a query.
+fn quoted(value: &str) -> Cow<'_, str> {
+    if value.contains(|c: char| c.is_whitespace() || c == '"') {
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\"").into()
+    } else {
+        value.into()
     }
 }
 
@@ -282,7 +316,7 @@ fn keys() -> Markup {
                 @for (_, _, name, key) in PLACES {
                     dt { kbd { "g" } " " kbd { (key) } } dd { (name) }
                 }
-                dt { kbd { "/" } } dd { "Find a job" }
+                dt { kbd { "/" } } dd { "Search" }
                 dt { kbd { "j" } " " kbd { "k" } } dd { "Next row, row before" }
                 dt { kbd { "x" } } dd { "Select the row" }
                 dt { kbd { "Enter" } } dd { "Open the row" }

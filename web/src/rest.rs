@@ -1,9 +1,11 @@
 //! The same as JSON, for programs: `/stats` as Sidekiq's, and `/api`, described by `/api/openapi.json`.
 
+mod cron;
 mod values;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -15,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::pages::errors;
+use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
 use crate::pages::{metrics, queue as queue_page};
 use crate::params::{Params, Posted};
@@ -36,6 +39,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/processes", get(processes).post(act_on_process))
         .route("/work", get(work))
         .route("/cancel", post(cancel))
+        .route("/search", get(search))
+        .route("/cron", get(cron::show).post(cron::act))
         .route("/metrics", get(metrics_of))
         .route("/errors", get(failures).post(act_on_failures))
         .route("/sweep", get(sweep))
@@ -192,16 +197,34 @@ async fn processes(State(app): State<App>) -> Answer {
 
 async fn work(asked: Asked) -> Answer {
     let work = in_time(asked.app.api.work()).await?;
-    let work = work.iter().map(|work| {
+    let jids: Vec<_> = work.iter().map(|work| work.job.jid().as_str()).collect();
+    let iterations = in_time(asked.app.api.iterations(&jids)).await?;
+    let work = work.iter().zip(iterations).map(|(work, iteration)| {
+        let progress = iteration.and_then(|iteration| iteration.progress);
         json!({
             "process": work.process,
             "thread": work.thread,
             "queue": work.queue,
             "run_at": work.run_at.map(values::time),
+            "stuck": work.stuck,
+            "progress": progress.map(|progress| json!({ "done": progress.done, "total": progress.total })),
             "job": values::job(&asked.app, &work.job),
         })
     });
     Ok(Json(json!({ "work": work.collect::<Vec<_>>() })))
+}
+
+async fn search(asked: Asked, params: Params) -> Answer {
+    let search = Search::read(&params).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, why))?;
+    let found = search.run(&asked.app, params.rows()).await?;
+    let snapshot = Snapshots::get(&asked.app).await?;
+    let jobs = found.hits.iter().map(|hit| values::hit(&asked.app, hit));
+    Ok(Json(json!({
+        "jobs": jobs.collect::<Vec<_>>(),
+        "looked_at": found.looked_at,
+        "total": search.total(&snapshot),
+        "next": found.next.map(|next| next.to_string()),
+    })))
 }
 
 async fn metrics_of(asked: Asked, params: Params) -> Answer {

@@ -28,6 +28,8 @@ const OLDEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) overview: Overview,
+    /// How many entries the cron has.
+    pub(crate) cron: u64,
     pub(crate) at: Timestamp,
     /// How long the store took for it.
     pub(crate) cost: Duration,
@@ -82,8 +84,10 @@ impl Snapshots {
         let generation = this.generation.load(Ordering::SeqCst);
         let began = Instant::now();
         let overview = in_time(app.api.overview()).await?;
+        let cron = in_time(app.api.cron().size()).await?;
         let snapshot = Arc::new(Snapshot {
             overview,
+            cron,
             at: app.api.now(),
             cost: began.elapsed(),
         });

@@ -90,6 +90,15 @@ impl Cron {
         Ok(self.read(names).await?.into_iter().map(status).collect())
     }
 
+    /// How many entries there are. One round trip.
+    ///
+    /// # Errors
+    /// A store that gives no answer.
+    pub async fn size(&self) -> Result<u64, ApiError> {
+        let names = stored::names(self.api.store()).await;
+        Ok(names.map_err(ApiError::unavailable)?.len() as u64)
+    }
+
     /// The entry of this name. Two round trips.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// A store's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// `redis://`, `rediss://`, `redis+unix://`, `redis-sentinel://host:26379?sentinelServiceName=name`.
+    /// `redis://`, `rediss://`, `redis+unix://`, `redis-sentinel://`, `redis-cluster://`.
     Redis(String),
     /// `sqlite:path`.
     Sqlite(PathBuf),
@@ -31,21 +31,19 @@ impl StoreUrl {
         let wrong = |what: &str| {
             Error::config(format!(
                 "{setting} is {:?}, {what}: use redis://host:6379/0, rediss://host:6379/0, sqlite:path/to/file.db or memory:",
-                without_password(url)
+                RedisStore::shown_url(url)
             ))
         };
         let (scheme, rest) = url
             .split_once(':')
             .ok_or_else(|| wrong("which is no URL"))?;
         match scheme {
-            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" | "redis-sentinel"
-            | "rediss-sentinel"
-                if rest.starts_with("//") && rest.len() > 2 =>
-            {
+            _ if RedisStore::has_scheme(scheme) => {
+                if !rest.starts_with("//") || rest.len() == 2 {
+                    return Err(wrong("which names no host"));
+                }
                 Ok(Self::Redis(url.to_owned()))
             }
-            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" | "redis-sentinel"
-            | "rediss-sentinel" => Err(wrong("which names no host")),
             "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
                 "" => Err(wrong("which names no file")),
                 path => Ok(Self::Sqlite(path.into())),
@@ -91,7 +89,7 @@ impl fmt::Display for StoreUrl {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Redis(url) => f.write_str(&without_password(url)),
+            Self::Redis(url) => f.write_str(&RedisStore::shown_url(url)),
             Self::Sqlite(path) => {
                 // Two slashes are not read as a part of the path.
                 let slashes = if path.as_os_str().as_encoded_bytes().starts_with(b"//") {
@@ -109,16 +107,6 @@ impl fmt::Display for StoreUrl {
 impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreUrl({self})")
-    }
-}
-
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}"),
-        None => url.to_owned(),
     }
 }
 

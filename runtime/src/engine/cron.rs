@@ -176,6 +176,7 @@ impl Cron {
         for ((name, tick), result) in made.iter().zip(&results) {
             if *result == TxResult::Applied {
                 let late = now.since(*tick);
+                self.engine.observed().cron_lag.observe(late);
                 tracing::debug!("the cron entry {} has come, {late:?} late", one_line(name));
             }
         }

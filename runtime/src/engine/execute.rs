@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use super::capsule::CapsuleState;
 use super::errors::ExecutionError;
 use super::finish::{self, Finished};
 use super::limits;
+use super::metrics;
 use super::middleware::{Execution, Next};
 use super::{Engine, checkpoints};
 use crate::job::checkpoint::Checkpoints;
@@ -136,7 +139,13 @@ pub(super) async fn conclude(
         definition: known.definition(),
         checkpoints: Some(checkpoints),
     };
-    engine.metrics.record(known.class(), ending, took);
+    engine.observed().metrics.record(metrics::Execution {
+        class: known.class(),
+        is_served: known.job.is_some(),
+        queue: &claimed.queue,
+        ending,
+        took,
+    });
     let settlement = finish::settle(engine, finished, ending);
     if !engine.error_handlers.is_empty()
         && let Some(failure) = ending.failure()
@@ -184,7 +193,16 @@ async fn run(
         call = call.of_active_job();
     }
     let execution = Execution::new(job.class(record), record, &context);
-    let job = Caught::new(Next::new(&engine.middleware, &execution, definition.run, call).run());
+    // At `debug`, so that it costs nothing where nobody asked for it.
+    let span = tracing::debug_span!(
+        "execute",
+        jid = short(record.jid().as_str()),
+        class = short(job.class(record)),
+        queue = &*claimed.queue,
+        attempt = context.attempt(),
+    );
+    let job = Next::new(&engine.middleware, &execution, definition.run, call).run();
+    let job = Caught::new(job.instrument(span));
     let result = match definition.timeout {
         None => {
             let result = job.await;

@@ -247,6 +247,7 @@ impl Fetch {
                 tracing::info!(claim = ?pending.claim, "discarded: it was cancelled by a user, so it goes back to no place");
             }
             TxResult::Refused { .. } => {
+                self.engine.observed().fenced.add(1);
                 tracing::warn!(claim = ?pending.claim, "a late result was refused: this process was taken for dead, the job was given to another");
             }
             TxResult::Failed { error } => {
@@ -374,6 +375,7 @@ impl Fetch {
             .extend(self.failed.drain(..).map(|failed| failed.pending));
         let left = self.capsule.slots.take();
         if !left.is_empty() {
+            self.engine.observed().interrupted.add(left.len());
             tracing::info!(
                 jobs = left.len(),
                 "handed {} unfinished jobs back to their queues",

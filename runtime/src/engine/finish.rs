@@ -53,6 +53,7 @@ impl Settlement {
     pub(super) fn unannounced(self, engine: &Engine) -> Tx {
         let Self { mut tx, death, now } = self;
         if let Some(dying) = death.filter(|dying| dying.buried) {
+            engine.observed().died.add(1);
             tx.then
                 .push(Effect::Put(dying.payload, timed(TimedSet::Dead, now)));
             tx.then.push(engine.config.dead_set.trim(now));
@@ -89,6 +90,7 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
     match fate {
         Fate::Done => {}
         Fate::Moved(payload, place) => {
+            count(engine, ending, &place);
             tx.then.push(Effect::Put(payload, place));
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
@@ -112,6 +114,20 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
     }
     tx.put_in_order();
     Settlement { tx, death, now }
+}
+
+fn count(engine: &Engine, ending: &Ending, place: &Place) {
+    match (ending, place) {
+        (Ending::Returned(Outcome::Interrupted), _) => engine.observed().interrupted.add(1),
+        (
+            _,
+            Place::Timed {
+                set: TimedSet::Retry,
+                ..
+            },
+        ) => engine.observed().retried.add(1),
+        _ => {}
+    }
 }
 
 /// A job that was cancelled since it was claimed goes back to no place: its claim ends, and that is all. So an order to cancel holds

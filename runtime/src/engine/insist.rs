@@ -1,10 +1,11 @@
 //! Asking the store until it answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::observe::{Counter, Times};
 use crate::job::one_line;
 use crate::store::{Answer, Batch, Commit, Lane, Store, Tx, TxResult, Unavailable};
 
@@ -13,11 +14,31 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 
 /// Whether the store is away. Shared by all duties of a server, so that going and coming back are logged once each.
 #[derive(Debug, Default)]
-pub(super) struct Away(Mutex<Option<Instant>>);
+pub(super) struct Away {
+    since: Mutex<Option<Instant>>,
+    trips: Trips,
+}
+
+/// What was asked of the store.
+#[derive(Debug, Default)]
+pub(super) struct Trips {
+    /// How long those took that were answered.
+    pub(super) took: Times,
+    pub(super) errors: Counter,
+    /// Since when a claim waits for its answer.
+    claiming: Mutex<Option<Instant>>,
+}
+
+/// A claim that waits for its answer.
+pub(super) struct Claiming<'a>(&'a Trips);
 
 impl Away {
     pub(super) fn is_away(&self) -> bool {
         self.since().is_some()
+    }
+
+    pub(super) fn trips(&self) -> &Trips {
+        &self.trips
     }
 
     fn lost(&self, error: &Unavailable) {
@@ -39,8 +60,8 @@ impl Away {
         }
     }
 
-    fn since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks until there is an answer. What is asked must be repeatable.
@@ -48,8 +69,10 @@ impl Away {
         let (mut wait, longest) = WAITS;
         let mut failed = false;
         loop {
+            let start = Instant::now();
             match ask().await {
                 Ok(answer) => {
+                    self.trips.took.observe(start.elapsed());
                     if failed {
                         self.answered();
                     }
@@ -57,12 +80,36 @@ impl Away {
                 }
                 Err(error) => {
                     failed = true;
+                    self.trips.errors.add(1);
                     self.lost(&error);
                     sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
                     wait = (wait * 2).min(longest);
                 }
             }
         }
+    }
+}
+
+impl Trips {
+    /// A claim waits from now on until what is returned is dropped. There is one at a time.
+    pub(super) fn claim(&self) -> Claiming<'_> {
+        *self.claiming() = Some(Instant::now());
+        Claiming(self)
+    }
+
+    /// How long the claim waits that waits.
+    pub(super) fn claim_waits_for(&self) -> Duration {
+        self.claiming().map_or(Duration::ZERO, |it| it.elapsed())
+    }
+
+    fn claiming(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.claiming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        *self.0.claiming() = None;
     }
 }
 

@@ -1,14 +1,16 @@
 //! Counting executions by class, for Sidekiq's metrics page: gathered here, and written with every beat of [`presence`](super::presence).
+//! Beside that the totals since the start, for [`observe`](super::observe).
 //!
 //! What a process that is killed had not written is lost, as in Sidekiq: these are for looking at, and nothing hangs on them.
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::observe::Histogram;
 use crate::job::payload::Wire;
 use crate::job::{Ending, Outcome};
 use crate::store::histogram::BOUNDS_MS;
@@ -20,9 +22,51 @@ const KEEP_MINUTES: Duration = Duration::from_secs(8 * 60 * 60);
 /// How long the counts of ten minutes are kept.
 const KEEP_TEN_MINUTES: Duration = Duration::from_secs(72 * 60 * 60);
 
-/// What was counted since the last time it was written.
+/// How many pairs of a class and a queue are told apart in the totals: what others call their queues must not fill the memory.
+const MOST_SERIES: usize = 1_000;
+
+/// What is not told apart in the totals: classes that are not served, and what comes after [`MOST_SERIES`].
+const OTHER: &str = "(other)";
+
+/// What was counted.
 #[derive(Debug, Default)]
-pub(super) struct Metrics(Mutex<Counts>);
+pub(super) struct Metrics(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    classes: HashMap<Box<str>, Class>,
+    series: usize,
+    others: Total,
+}
+
+/// The counts of a class, together: an execution looks it up once.
+#[derive(Debug, Default)]
+struct Class {
+    /// Since the last time it was written.
+    unwritten: Count,
+    /// By queue. Empty for a class that is not served.
+    totals: Vec<(Arc<str>, Total)>,
+}
+
+/// Executions since the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Total {
+    pub(super) failed: u64,
+    /// Of all, failed ones included.
+    pub(super) took: Histogram,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Execution<'a> {
+    /// Missing where the payload could not be read.
+    pub(super) class: Option<&'a str>,
+    /// Whether this process serves the class.
+    pub(super) is_served: bool,
+    pub(super) queue: &'a Arc<str>,
+    pub(super) ending: &'a Ending,
+    pub(super) took: Duration,
+}
 
 /// Counts by class.
 pub(super) type Counts = HashMap<Box<str>, Count>;
@@ -39,38 +83,98 @@ pub(super) struct Count {
 
 impl Metrics {
     /// Counts an execution. A payload that could not be read has no class to be counted for.
-    pub(super) fn record(&self, class: Option<&str>, ending: &Ending, took: Duration) {
-        let Some(class) = class else {
+    pub(super) fn record(&self, execution: Execution<'_>) {
+        let Some(class) = execution.class else {
             return;
         };
-        let failed = match ending {
+        let failed = match execution.ending {
             Ending::Failed(_) | Ending::Returned(Outcome::Retry(_) | Outcome::Dead(_)) => true,
             Ending::Returned(_) | Ending::Cancelled => false,
             Ending::Unreadable(_) | Ending::HandedBack | Ending::Lost => return,
         };
-        let mut counts = self.lock();
-        match counts.get_mut(class) {
-            Some(count) => count.add(failed, took),
-            None => counts.entry(class.into()).or_default().add(failed, took),
-        }
+        let took = execution.took;
+        let mut state = self.lock();
+        let State {
+            classes,
+            series,
+            others,
+        } = &mut *state;
+        let of_class = match classes.get_mut(class) {
+            Some(of_class) => of_class,
+            None => classes.entry(class.into()).or_default(),
+        };
+        of_class.unwritten.add(failed, took);
+        let total = if execution.is_served {
+            of_class.total(execution.queue, series).unwrap_or(others)
+        } else {
+            others
+        };
+        total.failed += u64::from(failed);
+        total.took.observe(took);
     }
 
-    /// Takes what was counted.
+    /// Takes what was counted since the last time.
     pub(super) fn take(&self) -> Counts {
-        mem::take(&mut *self.lock())
+        let mut counts = Counts::new();
+        self.lock().classes.retain(|class, of_class| {
+            if of_class.unwritten.executions > 0 {
+                counts.insert(class.clone(), mem::take(&mut of_class.unwritten));
+            }
+            !of_class.totals.is_empty()
+        });
+        counts
     }
 
     /// Counts on from what could not be written.
     pub(super) fn put_back(&self, counts: Counts) {
         let mut now = self.lock();
         for (class, count) in counts {
-            now.entry(class).or_default().merge(&count);
+            now.classes
+                .entry(class)
+                .or_default()
+                .unwritten
+                .merge(&count);
         }
     }
 
+    /// The totals by class and queue, sorted.
+    pub(super) fn totals(&self) -> Vec<(Box<str>, Arc<str>, Total)> {
+        let state = self.lock();
+        let classes = state.classes.iter();
+        let mut totals: Vec<_> = classes
+            .flat_map(|(class, of_class)| {
+                let totals = of_class.totals.iter();
+                totals.map(|(queue, total)| (class.clone(), queue.clone(), total.clone()))
+            })
+            .collect();
+        if state.others.took.count() > 0 {
+            totals.push((OTHER.into(), OTHER.into(), state.others.clone()));
+        }
+        drop(state);
+        totals.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        totals
+    }
+
     /// Nothing that holds the lock can panic half-way.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Class {
+    /// The total of a queue, unless there are too many.
+    fn total(&mut self, queue: &Arc<str>, series: &mut usize) -> Option<&mut Total> {
+        let known = self.totals.iter().position(|(known, _)| known == queue);
+        let index = match known {
+            Some(index) => index,
+            None if *series < MOST_SERIES => {
+                *series += 1;
+                self.totals.push((queue.clone(), Total::default()));
+                self.totals.len() - 1
+            }
+            None => return None,
+        };
+        Some(&mut self.totals[index].1)
     }
 }
 
@@ -163,18 +267,36 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn counts() -> Counts {
+    fn record(
+        metrics: &Metrics,
+        class: Option<&str>,
+        queue: &str,
+        ending: &Ending,
+        took: Duration,
+    ) {
+        metrics.record(Execution {
+            class,
+            is_served: class != Some("Unknown"),
+            queue: &queue.into(),
+            ending,
+            took,
+        });
+    }
+
+    fn metrics() -> Metrics {
         let metrics = Metrics::default();
         let done = Ending::Returned(Outcome::Done);
-        metrics.record(Some("A"), &done, 19 * MS);
-        metrics.record(Some("A"), &done, 20 * MS);
-        metrics.record(
-            Some("A"),
-            &Ending::Returned(Outcome::Dead("x".into())),
-            9 * MS,
-        );
-        metrics.record(Some("A"), &Ending::HandedBack, 9 * MS);
-        metrics.record(None, &done, 9 * MS);
+        let dead = Ending::Returned(Outcome::Dead("x".into()));
+        record(&metrics, Some("A"), "q", &done, 19 * MS);
+        record(&metrics, Some("A"), "q", &done, 20 * MS);
+        record(&metrics, Some("A"), "r", &dead, 9 * MS);
+        record(&metrics, Some("A"), "q", &Ending::HandedBack, 9 * MS);
+        record(&metrics, None, "q", &done, 9 * MS);
+        metrics
+    }
+
+    fn counts() -> Counts {
+        let metrics = metrics();
         metrics.put_back(metrics.take());
         metrics.take()
     }
@@ -204,6 +326,37 @@ mod tests {
             ]
         );
         assert_eq!(effects(&counts(), Wire::Sidekiq6, at), []);
+    }
+
+    #[test]
+    fn totals_stay_when_counts_are_taken_and_are_bounded() {
+        let metrics = metrics();
+        let dead = Ending::Returned(Outcome::Dead("x".into()));
+        record(&metrics, Some("Unknown"), "q", &dead, MS);
+        metrics.take();
+        assert!(metrics.take().is_empty());
+        let totals = |metrics: &Metrics| -> Vec<_> {
+            let totals = metrics.totals().into_iter();
+            totals
+                .map(|(class, queue, total)| {
+                    (format!("{class} {queue}"), total.took.count(), total.failed)
+                })
+                .collect()
+        };
+        assert_eq!(
+            totals(&metrics),
+            [
+                ("(other) (other)".into(), 1, 1),
+                ("A q".into(), 2, 0),
+                ("A r".into(), 1, 1)
+            ]
+        );
+        for n in 0..MOST_SERIES {
+            record(&metrics, Some("B"), &n.to_string(), &dead, MS);
+        }
+        let totals = totals(&metrics);
+        assert_eq!(totals.len(), MOST_SERIES + 1);
+        assert_eq!(totals[0], ("(other) (other)".into(), 3, 3));
     }
 
     #[test]

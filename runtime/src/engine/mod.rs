@@ -10,6 +10,7 @@
 //! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`hooks`] | calls the user's code at events of the server's life |
+//! | [`observe`] | shows what was counted and whether the server is ready, to machines that ask |
 //! | [`shutdown`] | says when to stop, and how long that may take |
 //!
 //! [`alone`] runs single jobs by the same ways, without the loops: for tests.
@@ -38,6 +39,7 @@ mod insist;
 mod limits;
 mod metrics;
 mod middleware;
+mod observe;
 mod orders;
 mod pace;
 mod points;
@@ -70,6 +72,7 @@ pub(crate) use death::{DeathHandlers, Dying};
 pub use errors::{ErrorHandler, ExecutionError};
 pub use hooks::{Event, HookResult};
 pub use middleware::{Execution, Middleware, MiddlewareChain, Next};
+pub use observe::NotReady;
 pub use orders::Handle;
 pub use points::Point;
 pub(crate) use presence::{LABEL, cleanup};
@@ -86,7 +89,7 @@ use config::EngineConfig;
 use errors::ErrorHandlers;
 use hooks::Hooks;
 use insist::Away;
-use metrics::Metrics;
+use observe::Observed;
 use points::Points;
 use session::Session;
 use slots::Work;
@@ -107,7 +110,6 @@ struct Engine {
     hooks: Hooks,
     layers: Vec<Box<dyn Layer>>,
     points: Points,
-    metrics: Metrics,
     handle: Handle,
     /// The tasks of the jobs that run.
     tasks: TaskTracker,
@@ -118,6 +120,11 @@ struct Engine {
 }
 
 impl Engine {
+    /// What is counted of it.
+    fn observed(&self) -> &Observed {
+        self.handle.observed()
+    }
+
     /// How many jobs run, those included that are stuck, and how many of them are.
     fn counts(&self) -> (usize, usize) {
         let capsules = self.handle.states().iter();
@@ -154,6 +161,7 @@ impl Engine {
 
     /// Says that the owner was evicted: every capsule gives up what it holds.
     fn evicted(&self) {
+        self.observed().evicted.add(1);
         for capsule in self.handle.states() {
             capsule.evicted.notify_one();
         }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capsule::{self, CapsuleHandle, CapsuleState};
 use super::insist::Away;
+use super::observe::Observed;
 use super::pulse::Pulse;
 
 /// Tells a running [`Server`](super::Server) what to do. Cheap to clone.
@@ -25,6 +26,7 @@ struct Orders {
     started: CancellationToken,
     capsules: Vec<Arc<CapsuleState>>,
     away: Arc<Away>,
+    observed: Observed,
     /// One a duty, from its start on.
     pulses: Mutex<Vec<Pulse>>,
 }
@@ -40,8 +42,16 @@ impl Handle {
             started: CancellationToken::new(),
             capsules: capsules.into_iter().map(Arc::new).collect(),
             away: Arc::new(Away::default()),
+            observed: Observed::new(),
             pulses: Mutex::default(),
         }))
+    }
+
+    /// Of a server that does not run.
+    #[cfg(test)]
+    pub(crate) fn of_no_server() -> Self {
+        let capsule = CapsuleState::new(capsule::Capsule::named(capsule::DEFAULT), 10);
+        Self::new(vec![capsule.unwrap()])
     }
 
     /// Claims nothing more, and goes on with what runs; there is no way back. As Sidekiq's TSTP.
@@ -119,6 +129,10 @@ impl Handle {
         &self.0.away
     }
 
+    pub(super) fn observed(&self) -> &Observed {
+        &self.0.observed
+    }
+
     /// A pulse for one more duty, which comes round after `every` at the latest.
     pub(super) fn pulse(&self, every: Duration) -> Pulse {
         let pulse = Pulse::new(every);
@@ -129,6 +143,10 @@ impl Handle {
 
     pub(super) fn has_started(&self) {
         self.0.started.cancel();
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.started.is_cancelled()
     }
 
     pub(super) fn begin_quiet(&self) {

@@ -183,14 +183,14 @@ impl Presence {
     /// Writes what is to be told, and what was counted since the last time: each on its own, so that counts that the store cannot
     /// take keep nobody from being shown, or from leaving.
     async fn write(&mut self, effects: Vec<Effect>) {
-        let counts = self.engine.metrics.take();
+        let counts = self.engine.observed().metrics.take();
         let now = self.engine.clock.now().into();
         let counted = metrics::effects(&counts, self.engine.config.wire, now);
         let results = self
             .commit(vec![Tx::always(effects), Tx::always(counted)])
             .await;
         if matches!(results.get(1), Some(TxResult::Failed { .. })) {
-            self.engine.metrics.put_back(counts);
+            self.engine.observed().metrics.put_back(counts);
         }
         let error = results.into_iter().find_map(|result| match result {
             TxResult::Failed { error } => Some(error),

@@ -12,7 +12,7 @@ use super::insist::CommitLane;
 use super::points::Point;
 use crate::job::payload::{Edit, Fields, splice};
 use crate::job::{Timestamp, one_line};
-use crate::store::{Effect, End, Guard, Interest, Place, TimedSet, Tx, TxResult};
+use crate::store::{Effect, End, Entry, Guard, Interest, Place, TimedSet, Tx, TxResult};
 
 /// How many entries are read and moved at once.
 const PAGE: usize = 500;
@@ -89,10 +89,25 @@ impl Promote {
                 self.engine.points.reach(Point::Promoting);
                 let results = self.lane.commit(store, &self.engine.away, txs).await;
                 self.engine.points.reach(Point::Promoting);
+                self.observe(set, &due.entries, &results, now);
                 step.failed |= self.report(&results);
             }
         }
         step
+    }
+
+    /// Counts how late what was moved is.
+    fn observe(&self, set: TimedSet, entries: &[Entry], results: &[TxResult], now: Timestamp) {
+        let observed = self.engine.observed();
+        let lag = match set {
+            TimedSet::Retry => &observed.retry_lag,
+            _ => &observed.schedule_lag,
+        };
+        for (entry, result) in entries.iter().zip(results) {
+            if let (Some(at), TxResult::Applied) = (entry.at, result) {
+                lag.observe(now.since(at));
+            }
+        }
     }
 
     /// Says once that due jobs cannot be moved.

@@ -80,6 +80,7 @@ impl Recover {
             return;
         }
         self.engine.points.reach(Point::TakingOver);
+        self.engine.observed().recovered.add(lost.len());
         tracing::warn!(
             jobs = lost.len(),
             "recovered {} jobs that nobody worked on",

@@ -23,7 +23,6 @@ use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::hooks::{self, Event};
 use super::limits::Limits;
-use super::metrics::Metrics;
 use super::orders::Handle;
 use super::points::Point;
 use super::presence::{self, Presence};
@@ -87,6 +86,7 @@ impl Server {
         let client = self.client().await?;
         let declared = std::mem::take(&mut self.chosen.declared);
         let engine = Arc::new(self.engine(&client));
+        engine.observed().attach(&engine);
         let mut shutdown = pin!(shutdown);
         let limit = engine.config.hook_timeout;
         let stopped_early = tokio::select! {
@@ -197,7 +197,6 @@ impl Server {
             hooks,
             layers: layers::standard(),
             points,
-            metrics: Metrics::default(),
             handle: self.handle,
             tasks: TaskTracker::new(),
             given_up: Notify::new(),

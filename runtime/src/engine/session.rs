@@ -103,6 +103,7 @@ impl Session {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         let request = (limit > 0).then(|| state.next_request(sources, limit));
+        let waits = request.as_ref().map(|_| self.away.trips().claim());
         // The lane is away while its batch is: a turn that is dropped leaves a new lane behind, so that its sequence number
         // is not used for another batch.
         let mut lane = std::mem::replace(&mut state.lane, CommitLane::new());
@@ -127,6 +128,7 @@ impl Session {
                 .commit(self.store.as_ref(), &self.away, txs.to_vec())
                 .await;
         }
+        drop(waits);
         state.lane = lane;
         state.forget(txs, &results);
         let claimed = match (request, claim) {

@@ -15,6 +15,7 @@ mod ending;
 mod failure;
 mod id;
 pub mod iterate;
+mod nearest;
 mod one_line;
 mod outcome;
 pub(crate) mod panic;
@@ -44,6 +45,7 @@ pub use failure::{Failure, FailureKind};
 pub use failure::{Message, OfAny, OfError, Returned};
 pub use id::JobId;
 pub(crate) use id::random_hex;
+pub(crate) use nearest::{distance, nearest};
 pub(crate) use one_line::{one_line, short};
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
 #[doc(hidden)]

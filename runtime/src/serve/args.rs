@@ -1,5 +1,6 @@
 //! The arguments of a worker program.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     alive_file: Option<PathBuf>,
 
+    /// Where metrics and probes are answered, PORT (on 127.0.0.1) or ADDRESS:PORT: /metrics, /livez, /readyz [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    health: Option<SocketAddr>,
+
     #[command(flatten)]
     pub(super) services: Services,
 
@@ -107,6 +112,7 @@ impl Args {
             log_level: self.verbose.then_some(Level::Debug),
             log_format: self.log_format,
             alive_file: self.alive_file.clone(),
+            health: self.health,
             ..Settings::default()
         }
     }
@@ -126,6 +132,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn format(text: &str) -> Result<Format, String> {
     config::format(text).map_err(give)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    config::address(text).map_err(give)
 }
 
 fn give(allowed: String) -> String {

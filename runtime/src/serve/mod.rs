@@ -3,6 +3,7 @@
 mod alive;
 mod args;
 mod config;
+mod health;
 mod log;
 mod reload;
 mod services;
@@ -22,6 +23,7 @@ use crate::{Error, Result};
 use alive::AliveFile;
 use args::Args;
 use config::{Environment, Loaded};
+use health::Health;
 use log::Log;
 use reload::Reload;
 use signals::Signals;
@@ -156,6 +158,13 @@ impl Start {
             let (file, environment) = (file.display(), &loaded.environment);
             tracing::info!(%file, environment, "the settings are those of {file} in {environment}");
         }
+        let health = match loaded.settings.health {
+            Some(address) => Some(Health::bind(address).await),
+            None => None,
+        };
+        let health = health
+            .transpose()
+            .unwrap_or_else(|error| refuse(&error.to_string()));
         let longest = server.longest_stop() + LAST_GRACE;
         let handle = server.handle();
         let systemd = Arc::new(Systemd::of_process());
@@ -165,6 +174,7 @@ impl Start {
             .transpose()
             .unwrap_or_else(|error| refuse(&error.to_string()));
         let keep = alive_file.as_ref().map(|file| file.keep(handle.clone()));
+        let health = health.map(|health| health.serve(handle.clone()));
         let reload = Reload::new(args, log, handle.clone(), loaded.settings);
         let reloading = systemd.clone();
         let orders = signals.obey(handle, move || reloading.reloading(|| reload.run()));
@@ -181,6 +191,7 @@ impl Start {
         orders.abort();
         watch.abort();
         keep.inspect(AbortHandle::abort);
+        health.inspect(AbortHandle::abort);
         drop(alive_file);
         match ended {
             Ok(stuck) => leave(stuck + blocking::running()),

@@ -3,11 +3,12 @@
 use axum::response::Response;
 use maud::{Markup, html};
 use sancho::api::{Cancelled, Process, Signal, Work};
+use sancho::job::Iteration;
 
 use crate::action::Action;
-use crate::app::Asked;
+use crate::app::{App, Asked};
 use crate::chart;
-use crate::format::{self, bytes, count, cut, duration, number, time};
+use crate::format::{self, bytes, count, cut, duration, number, percent, time};
 use crate::links::query;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
@@ -22,7 +23,7 @@ const MOST: usize = 500;
 
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
     let snapshot = Snapshots::get(&asked.app).await?;
-    let work = in_time(asked.app.api.work()).await?;
+    let running = Running::look(&asked.app).await?;
     let page = Page {
         asked: &asked,
         snapshot: &snapshot,
@@ -32,12 +33,30 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     };
     Ok(page.with(&html! {
         (notice(&params))
-        div data-current { (current(&asked, &snapshot, &work)) }
+        div data-current { (current(&asked, &snapshot, &running)) }
     }))
 }
 
+/// What runs, and how far it has come.
+#[derive(Debug)]
+pub(crate) struct Running {
+    work: Vec<Work>,
+    /// Of those that are shown.
+    iterations: Vec<Option<Iteration>>,
+}
+
+impl Running {
+    pub(crate) async fn look(app: &App) -> Result<Self, Problem> {
+        let work = in_time(app.api.work()).await?;
+        let shown = work.iter().take(MOST);
+        let jids: Vec<_> = shown.map(|work| work.job.jid().as_str()).collect();
+        let iterations = in_time(app.api.iterations(&jids)).await?;
+        Ok(Self { work, iterations })
+    }
+}
+
 /// What stays current.
-pub(crate) fn current(asked: &Asked, snapshot: &Snapshot, work: &[Work]) -> Markup {
+pub(crate) fn current(asked: &Asked, snapshot: &Snapshot, running: &Running) -> Markup {
     let processes = &snapshot.overview.processes;
     let slots: u64 = processes.iter().map(|process| process.concurrency).sum();
     let about = html! {
@@ -55,7 +74,7 @@ pub(crate) fn current(asked: &Asked, snapshot: &Snapshot, work: &[Work]) -> Mark
     html! {
         (head("Busy", &about, &all))
         (processes_table(asked, snapshot))
-        (work_table(asked, work))
+        (work_table(asked, running))
     }
 }
 
@@ -90,6 +109,7 @@ fn process_row(asked: &Asked, snapshot: &Snapshot, process: &Process) -> Markup 
                 @if process.leader { " " span.badge { "leader" } }
                 @if process.quiet { " " span.badge.warn { "quiet" } }
                 @if process.embedded { " " span.badge { "embedded" } }
+                @if process.stuck > 0 { " " span.badge.bad title="Jobs that were given up and do not stop" { (number(process.stuck)) " stuck" } }
                 @if is_silent(process, snapshot) { " " span.badge.bad { "silent" } }
                 code.args { (cut(&process.identity, 80)) @if let Some(version) = &process.version { " · " (cut(version, 20)) } }
             }
@@ -133,7 +153,8 @@ fn queues_of(asked: &Asked, process: &Process) -> Markup {
     }
 }
 
-fn work_table(asked: &Asked, work: &[Work]) -> Markup {
+fn work_table(asked: &Asked, running: &Running) -> Markup {
+    let work = &running.work;
     html! {
         section.panel {
             div.title {
@@ -149,7 +170,7 @@ fn work_table(asked: &Asked, work: &[Work]) -> Markup {
                         th scope="col" { "Job" } th scope="col" { "Queue" } th scope="col" { "Process" } th.num scope="col" { "Running for" } th scope="col" { span.hidden { "Actions" } }
                     } }
                     tbody {
-                        @for work in work.iter().take(MOST) {
+                        @for (work, iteration) in work.iter().zip(&running.iterations) {
                             tr {
                                 (job_cell(asked, &work.job, &link(asked, work)))
                                 td { (queue_link(asked, &work.queue)) }
@@ -158,6 +179,7 @@ fn work_table(asked: &Asked, work: &[Work]) -> Markup {
                                     @if let Some(at) = work.run_at {
                                         time datetime=(format::rfc3339(at)) title=(format::exact(at)) data-since { (duration(asked.now.since(at))) }
                                     }
+                                    (marks(work, iteration.as_ref()))
                                 }
                                 td.act {
                                     form method="post" action=(asked.to("busy")) {
@@ -169,6 +191,24 @@ fn work_table(asked: &Asked, work: &[Work]) -> Markup {
                         }
                     }
                 } }
+            }
+        }
+    }
+}
+
+/// How far it has come, and what is odd about it.
+fn marks(work: &Work, iteration: Option<&Iteration>) -> Markup {
+    html! {
+        @if work.stuck {
+            " " span.badge.bad title="It was given up and does not stop: its job is settled already, and may wait for another try." { "stuck" }
+        }
+        @if let Some(iteration) = iteration {
+            @if iteration.cancelled.is_some() { " " span.badge.warn { "told to end" } }
+            @if let Some(progress) = iteration.progress {
+                div.progress title={ (number(progress.done)) " of " (number(progress.total)) } {
+                    (chart::share(progress.done, progress.total, "Done"))
+                    span { (percent(progress.done, progress.total)) }
+                }
             }
         }
     }

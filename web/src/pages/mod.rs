@@ -1,6 +1,7 @@
 //! The pages, and what several of them show.
 
 pub(crate) mod busy;
+pub(crate) mod cron;
 pub(crate) mod dashboard;
 pub(crate) mod errors;
 pub(crate) mod find;
@@ -8,6 +9,7 @@ pub(crate) mod job;
 pub(crate) mod metrics;
 pub(crate) mod queue;
 pub(crate) mod queues;
+pub(crate) mod search;
 pub(crate) mod set;
 pub(crate) mod sweep;
 pub(crate) mod theme;
@@ -99,6 +101,9 @@ pub(crate) fn notice(params: &Params) -> Markup {
         ),
         "stop" => format!("{} told to stop", count(n, "process", "processes")),
         "dump" => format!("{} told to log what runs", count(n, "process", "processes")),
+        "enable" => "The entry is enabled: its next run is the next that comes".to_owned(),
+        "disable" => "The entry is disabled: it comes no more until it is enabled".to_owned(),
+        "run" => "Its job was pushed: it stands among the last runs".to_owned(),
         "nothing" => "Nothing was selected".to_owned(),
         _ => return html! {},
     };
@@ -160,24 +165,37 @@ pub(crate) fn masks(app: &App) -> Masks<'_> {
 
 /// The arguments and the names of their parameters, where the job is linked into this program; masked, each as JSON text.
 pub(crate) fn arguments(app: &App, job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
+    named_arguments(app, job.class(), job.display_args().into_iter())
+}
+
+/// The same of these arguments of a class.
+fn named_arguments(
+    app: &App,
+    class: &str,
+    args: impl Iterator<Item = String>,
+) -> Vec<(Option<&'static str>, String)> {
     let masks = masks(app);
-    let definition = sancho::__private::JOBS.iter().find(|definition| {
-        definition.class == job.class() || definition.aliases.contains(&job.class())
-    });
+    let definition = sancho::__private::JOBS
+        .iter()
+        .find(|definition| definition.class == class || definition.aliases.contains(&class));
     let names = definition.map_or(&[][..], |definition| definition.args);
-    let args = job.display_args().into_iter().enumerate();
-    args.map(|(index, arg)| {
-        let name = names.get(index).map(|info| info.name);
-        let hidden = name.is_some_and(|name| masks.hide(name));
-        (name, if hidden { MASKED.to_owned() } else { arg })
-    })
-    .collect()
+    args.enumerate()
+        .map(|(index, arg)| {
+            let name = names.get(index).map(|info| info.name);
+            let hidden = name.is_some_and(|name| masks.hide(name));
+            (name, if hidden { MASKED.to_owned() } else { arg })
+        })
+        .collect()
 }
 
 /// The arguments on one line, as much of them as a row has room for.
 pub(crate) fn arguments_line(app: &App, job: &JobRecord) -> String {
+    line_of(app, &arguments(app, job))
+}
+
+fn line_of(app: &App, args: &[(Option<&'static str>, String)]) -> String {
     let mut text = String::new();
-    for (index, (_, arg)) in arguments(app, job).iter().enumerate() {
+    for (index, (_, arg)) in args.iter().enumerate() {
         if index > 0 {
             text.push_str(", ");
         }

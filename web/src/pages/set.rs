@@ -300,7 +300,7 @@ fn nothing(kind: Kind, text: &str, from: u64, more: bool) -> Markup {
     empty(kind.empty.0, kind.empty.1)
 }
 
-fn selection(kind: Kind, asked: &Asked) -> Markup {
+pub(crate) fn selection(kind: Kind, asked: &Asked) -> Markup {
     html! {
         div.selection {
             span.chosen aria-live="polite" { "Selected jobs" }
@@ -311,7 +311,7 @@ fn selection(kind: Kind, asked: &Asked) -> Markup {
     }
 }
 
-fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
+pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
     let fails = kind.set != TimedSet::Schedule;
     html! {
         table.rows {
@@ -418,11 +418,16 @@ async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Pro
     })?;
     asked.permit(deed.action)?;
     let everything = posted.get("all") == "yes";
+    // What was found by a search is acted on here, and the way leads back to it.
+    let leads_to = match posted.get("back") {
+        "search" => "search",
+        _ => kind.path,
+    };
     let keys: Vec<&str> = posted.all("id").collect();
     if !everything && keys.is_empty() {
         return Ok(back(
             asked,
-            kind.path,
+            leads_to,
             &[("did", "nothing"), ("q", posted.get("q"))],
         ));
     }
@@ -462,7 +467,7 @@ async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Pro
             _ => set.retry(&entry).await?,
         });
     }
-    Ok(tally.back(asked, kind.path, deed.name, &[("q", posted.get("q"))]))
+    Ok(tally.back(asked, leads_to, deed.name, &[("q", posted.get("q"))]))
 }
 
 async fn act_on_all(

@@ -1,13 +1,19 @@
 //! What the pages show, as JSON.
 
-use sancho::api::{ClassMetrics, JobRecord, Metrics, Process, QueueSummary, SortedEntry};
+use sancho::api::search::Hit;
+use sancho::api::{
+    ClassMetrics, CronRun, CronStatus, JobRecord, Metrics, Process, QueueSummary, SortedEntry,
+};
+use sancho::cron::CronEntry;
+use sancho::job::JobId;
 use sancho::job::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::object;
-use crate::app::App;
+use crate::app::{App, Asked};
 use crate::format::rfc3339;
 use crate::json::line;
+use crate::pages::cron::args;
 use crate::pages::dashboard::is_served;
 use crate::pages::{arguments, masks};
 use crate::sweeps::Task;
@@ -55,6 +61,63 @@ pub(super) fn job(app: &App, job: &JobRecord) -> Map<String, Value> {
     }))
 }
 
+/// A job that was found, with where it stands.
+pub(super) fn hit(app: &App, hit: &Hit) -> Map<String, Value> {
+    let mut value = match hit {
+        Hit::Timed(timed) => entry(app, timed),
+        hit => job(app, hit.job()),
+    };
+    value.insert("state".into(), hit.state().name().into());
+    match hit {
+        Hit::Queued { position, .. } => {
+            value.insert("position".into(), (*position).into());
+        }
+        Hit::Running(work) => {
+            value.insert("process".into(), work.process.as_str().into());
+            value.insert("run_at".into(), work.run_at.map(time).into());
+        }
+        _ => {}
+    }
+    value
+}
+
+/// An entry of the cron, with its next ten runs and its last ones.
+pub(super) fn cron(asked: &Asked, status: &CronStatus) -> Value {
+    let entry = status.entry.as_ref().ok();
+    let args = entry.map(|entry| {
+        let args = args(&asked.app, entry);
+        let lines = args.iter().map(|(_, arg)| line(arg, masks(&asked.app)));
+        lines.collect::<Vec<_>>()
+    });
+    let run = |run: &CronRun| {
+        json!({
+            "tick": run.tick.map(time),
+            "at": time(run.at),
+            "jid": run.jid.as_ref().map(JobId::as_str),
+            "error": run.error,
+        })
+    };
+    let next = status.next_runs(10, asked.now);
+    json!({
+        "name": status.name,
+        "enabled": status.enabled,
+        "cron": entry.map(|entry| entry.schedule().expression()),
+        "zone": entry.map(|entry| entry.schedule().zone()),
+        "means": entry.map(|entry| entry.schedule().describe()),
+        "class": entry.map(CronEntry::class),
+        "args": args,
+        "queue": entry.and_then(CronEntry::queue_name),
+        "description": entry.and_then(CronEntry::description_text),
+        "problem": status.entry.as_ref().err().map(ToString::to_string),
+        "origin": status.origin,
+        "since": time(status.since),
+        "ticks": status.ticks,
+        "last_tick": status.last_tick.map(time),
+        "next_runs": next.into_iter().map(time).collect::<Vec<_>>(),
+        "last_runs": status.history().iter().map(run).collect::<Vec<_>>(),
+    })
+}
+
 pub(super) fn process(process: &Process) -> Value {
     json!({
         "identity": process.identity,
@@ -69,6 +132,7 @@ pub(super) fn process(process: &Process) -> Value {
         "embedded": process.embedded,
         "quiet": process.quiet,
         "leader": process.leader,
+        "stuck": process.stuck,
         "rss_bytes": process.rss_kb.saturating_mul(1_024),
         "round_trip_us": process.rtt_us,
         "started_at": process.started_at.map(time),

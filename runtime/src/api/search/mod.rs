@@ -20,7 +20,12 @@ const PAGE: usize = 500;
 #[non_exhaustive]
 pub enum Hit {
     /// It waits in a queue.
-    Queued(JobRecord),
+    Queued {
+        /// The job.
+        job: JobRecord,
+        /// Where it stands, 0 for the next one: queues move, so it is looked for around there.
+        position: u64,
+    },
     /// It stands in a timed set.
     Timed(SortedEntry),
     /// A process says that it runs it.
@@ -205,9 +210,11 @@ impl Part<'_> {
             .api
             .page(&place, Order::Forward, at.position, PAGE)
             .await?;
-        let hit =
-            |entry: crate::store::Entry| Hit::Queued(JobRecord::new(entry.payload, Some(&queue)));
-        let taken = self.take(page.entries.into_iter().map(hit));
+        let hits = page.entries.into_iter().zip(at.position..);
+        let taken = self.take(hits.map(|(entry, position)| Hit::Queued {
+            job: JobRecord::new(entry.payload, Some(&queue)),
+            position,
+        }));
         match self.go_on(at, taken, page.next) {
             Some(cursor) => Ok(Some(cursor)),
             None => self.next_queue(Some(&queue)).await,
@@ -264,7 +271,7 @@ impl Hit {
     #[must_use]
     pub fn job(&self) -> &JobRecord {
         match self {
-            Self::Queued(job) => job,
+            Self::Queued { job, .. } => job,
             Self::Timed(entry) => entry.job(),
             Self::Running(work) => &work.job,
         }
@@ -274,7 +281,7 @@ impl Hit {
     #[must_use]
     pub fn state(&self) -> State {
         match self {
-            Self::Queued(_) => State::Queued,
+            Self::Queued { .. } => State::Queued,
             Self::Timed(entry) => match entry.set() {
                 TimedSet::Schedule => State::Scheduled,
                 TimedSet::Retry => State::Retry,

@@ -157,7 +157,8 @@ impl Query {
     }
 
     /// Whether a job can be in this state.
-    pub(super) fn allows_state(&self, state: State) -> bool {
+    #[must_use]
+    pub fn allows_state(&self, state: State) -> bool {
         self.terms.iter().all(|term| match term.test {
             Test::State(wanted) => (wanted == state) != term.negated,
             _ => true,
@@ -165,7 +166,8 @@ impl Query {
     }
 
     /// Whether a job can be in this queue.
-    pub(super) fn allows_queue(&self, queue: &str) -> bool {
+    #[must_use]
+    pub fn allows_queue(&self, queue: &str) -> bool {
         self.terms.iter().all(|term| match &term.test {
             Test::Queue(wanted) => wanted.matches(queue) != term.negated,
             _ => true,
@@ -422,7 +424,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     fn finds(query: &str, payload: &str) -> bool {
-        let hit = Hit::Queued(JobRecord::new(payload.to_owned().into(), Some("mailers")));
+        let hit = Hit::Queued {
+            job: JobRecord::new(payload.to_owned().into(), Some("mailers")),
+            position: 0,
+        };
         query.parse::<Query>().unwrap().matches(&hit, NOW)
     }
 

@@ -27,6 +27,7 @@
 //!   [`CatchUp`]; those that were missed longer ago than [`CronEntry::grace`] are given up in any case.
 //! * A quiet server makes no ticks, as it moves no job from the schedule.
 
+mod describe;
 mod entry;
 mod expression;
 mod file;

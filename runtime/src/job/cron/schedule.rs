@@ -6,9 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Offset as _, TimeZone as _};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Offset as _, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
+use super::describe::describe;
 use super::expression::{CronError, Fields, has, next_in};
 use crate::job::Timestamp;
 
@@ -60,6 +61,28 @@ impl CronSchedule {
     #[must_use]
     pub fn zone(&self) -> &'static str {
         self.zone.name()
+    }
+
+    /// What the expression means in words, without the zone: a few hundred characters at most.
+    ///
+    /// ```
+    /// # use sancho::cron::CronSchedule;
+    /// # fn main() -> Result<(), sancho::cron::CronError> {
+    /// let schedule = CronSchedule::new("0,30 * * * mon-fri", "UTC")?;
+    /// assert_eq!(schedule.describe(), "at 0 and 30 minutes past every hour, Monday to Friday");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn describe(&self) -> String {
+        describe(&self.fields)
+    }
+
+    /// A time as clocks show it in the zone.
+    #[must_use]
+    pub fn in_zone(&self, at: Timestamp) -> DateTime<FixedOffset> {
+        let at: DateTime<Utc> = at.into();
+        at.with_timezone(&self.zone).fixed_offset()
     }
 
     /// The first time after `after`; `None` where none comes within a century.

@@ -189,7 +189,7 @@ impl Keys<'_> {
         }
         if let Some(near) = sections
             .iter()
-            .find(|name| distance(name, self.environment) <= 2)
+            .find(|name| crate::job::distance(name, self.environment) <= 2)
         {
             self.warnings.push(format!(
                 "{} has a section {near}, which does not count in the environment {}",
@@ -217,25 +217,8 @@ fn nearest(key: &str) -> String {
             .filter(|it| it.read.is_some())
             .map(|it| it.name)
     };
-    let near = names().min_by_key(|name| distance(name, key));
-    match near.filter(|name| distance(name, key) <= key.len().max(3) / 3 + 1) {
+    match crate::job::nearest(key, names()) {
         Some(name) => format!(": did you mean {name}?"),
         None => format!(": there are {}", names().collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// How many letters have to be put in, left out or changed to come from one to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }

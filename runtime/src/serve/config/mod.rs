@@ -9,6 +9,7 @@ mod read;
 mod table;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::engine::{Capsule, ServedQueue, ServerBuilder};
 use crate::serve::log::{Format, Level};
 use crate::{Error, Result};
 pub(super) use environment::Environment;
-pub(super) use read::{concurrency, format, queue, seconds};
+pub(super) use read::{address, concurrency, format, queue, seconds};
 
 /// What one place says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +40,7 @@ pub(super) struct Settings {
     pub(super) log_level: Option<Level>,
     pub(super) log_format: Option<Format>,
     pub(super) alive_file: Option<PathBuf>,
+    pub(super) health: Option<SocketAddr>,
     pub(super) schedule_file: Option<PathBuf>,
     pub(super) hook_timeout: Option<Duration>,
 }
@@ -115,6 +117,7 @@ impl Settings {
             log_level: self.log_level.or(other.log_level),
             log_format: self.log_format.or(other.log_format),
             alive_file: self.alive_file.or(other.alive_file),
+            health: self.health.or(other.health),
             schedule_file: self.schedule_file.or(other.schedule_file),
             hook_timeout: self.hook_timeout.or(other.hook_timeout),
         }

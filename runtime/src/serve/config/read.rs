@@ -1,5 +1,6 @@
 //! Reading single values. What is refused is answered with what is allowed, in words that follow "give".
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::value::Value;
@@ -51,6 +52,14 @@ pub(in crate::serve) fn queue(text: &str) -> Read<ServedQueue> {
     Ok((name, weight).into())
 }
 
+/// Where to listen: a port of this host's own 127.0.0.1, or an address with its port.
+pub(in crate::serve) fn address(text: &str) -> Read<SocketAddr> {
+    let port = text.parse().ok();
+    port.map(|port| (Ipv4Addr::LOCALHOST, port).into())
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "PORT or ADDRESS:PORT, like 9394 or 0.0.0.0:9394".to_owned())
+}
+
 pub(in crate::serve) fn format(text: &str) -> Read<Format> {
     Format::ALL
         .into_iter()
@@ -68,6 +77,13 @@ pub(super) fn level(value: &Value) -> Read<Level> {
 
 pub(super) fn format_value(value: &Value) -> Read<Format> {
     format(value.as_text().unwrap_or_default())
+}
+
+pub(super) fn address_value(value: &Value) -> Read<SocketAddr> {
+    match value {
+        Value::Integer(port) => address(&port.to_string()),
+        _ => address(value.as_text().unwrap_or_default()),
+    }
 }
 
 pub(super) fn concurrency_value(value: &Value) -> Read<usize> {

@@ -240,6 +240,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         )
     },
     Setting {
+        argument: Some("--health"),
+        read: Some(|to, value| put(&mut to.health, read::address_value(value))),
+        ..setting(
+            "health",
+            "port, or address:port",
+            "none",
+            "where `/metrics`, `/livez` and `/readyz` are answered; a port alone is one of 127.0.0.1",
+        )
+    },
+    Setting {
         read: Some(|to, value| put(&mut to.schedule_file, read::text(value).map(Into::into))),
         ..setting(
             "cron_schedule_file",
@@ -318,7 +328,7 @@ pub(super) const RUBYS: &[(&str, &str)] = &[
         "scheduler",
         "`cron_schedule_file` names the file of the cron",
     ),
-    ("health_check", "Handle::is_alive tells a program of it"),
+    ("health_check", "`health` names a port for probes"),
 ];
 
 /// The table as the docs show it.

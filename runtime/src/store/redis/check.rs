@@ -60,7 +60,7 @@ impl RedisStore {
         if !self.keys.0.is_empty() {
             args.extend(["MATCH".into(), self.keys.pattern().into()]);
         }
-        let scan = CustomCommand::new_static("SCAN", None, false);
+        let scan = CustomCommand::new_static("SCAN", self.keys.slot(), false);
         let (next, mut keys): (String, Vec<Bytes>) =
             self.look(self.client.custom(scan, args)).await?;
         keys.retain(|key| self.type_of(key).is_some());

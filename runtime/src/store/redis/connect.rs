@@ -11,9 +11,9 @@ use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, TrackingInterface};
 use fred::types::client::Invalidation;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, UnresponsiveConfig,
+    ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, UnresponsiveConfig,
 };
-use fred::types::{CustomCommand, InfoKind, RespVersion, Value};
+use fred::types::{CustomCommand, RespVersion, Value};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
@@ -22,18 +22,12 @@ use tokio::time::{sleep, timeout};
 use super::keys::Keys;
 use super::scripts::Scripts;
 use super::silence::Silence;
-use super::{Lists, RedisStore, Wake};
+use super::url::Target;
+use super::{Lists, RedisStore, Wake, precautions, tls, url};
 use crate::job::Timestamp;
 use crate::store::{InterestKind, TestClock};
 
-/// How long a first connection may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long a command may take: longer than any script of ours, and less than the patience of a push. fred does not send
-/// what has waited this long for a connection, but does send what its caller has dropped.
-const COMMAND_PATIENCE: Duration = Duration::from_millis(2_500);
-
-/// A connection on which an answer takes longer is half open, and made again; and how often that is looked at.
+/// A connection on which an answer takes longer is half open, and made again: at least this, and how often that is looked at.
 const CONNECTION_PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
 /// The shortest wait before another connection, and how much longer it may be by chance, in milliseconds.
@@ -55,7 +49,8 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// A Redis at `redis://user:password@host:port/database`, `rediss://...` or `redis+unix:///path/to/socket`.
+    /// A Redis at `redis://user:password@host:port/database`, `rediss://...`, `redis+unix:///path/to/socket`,
+    /// `redis-sentinel://...` or `redis-cluster://...`. All forms and parameters are in [`guide::redis`](crate::guide::redis).
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -64,7 +59,8 @@ impl RedisOptions {
         }
     }
 
-    /// Begins every key with this. Sidekiq 7 and 8 know no prefix, so it excludes Ruby beside us. Defaults to none.
+    /// Begins every key with this, whatever the URL says. Sidekiq 7 and 8 know no prefix, so it excludes Ruby beside us. Defaults to
+    /// none, but must have a hash tag (`{sancho}:`) in a Cluster.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -112,43 +108,57 @@ impl Drop for Tasks {
 }
 
 impl RedisStore {
-    /// Whether a URL can be read. Nothing is connected.
+    /// Whether a URL can be read, and the files that it names. Nothing is connected.
     ///
     /// # Errors
-    /// It cannot.
+    /// They cannot.
     pub fn check_url(url: &str) -> Result<(), ConnectError> {
-        Config::from_url(url)
-            .map(drop)
-            .map_err(|error| ConnectError {
-                address: address(url),
-                reason: format!("its URL cannot be read: {}", error.details()),
-                source: None,
-            })
+        let read = |url| client(url::parse(url)?, "").map(drop);
+        read(url).map_err(|reason| ConnectError {
+            address: url::shown(url).into(),
+            reason,
+            source: None,
+        })
     }
 
-    /// Connects, within 3 s. Later the connection is made again whenever it is lost.
+    /// Whether this is the scheme of a URL of a Redis.
+    pub(crate) fn has_scheme(scheme: &str) -> bool {
+        url::is_scheme(scheme)
+    }
+
+    /// A URL as it may be shown: without user, password, and what else may be secret in it. Any text can be given.
+    #[must_use]
+    pub fn shown_url(url: &str) -> String {
+        url::shown(url)
+    }
+
+    /// Connects, within 3 s where the URL says nothing else. Later the connection is made again whenever it is lost.
     ///
     /// # Errors
     /// A URL that cannot be read; a server that is not there, refuses the password, or is older than Redis 6.2.
     pub async fn connect(options: RedisOptions) -> Result<Self, ConnectError> {
         let RedisOptions { url, prefix, clock } = options;
-        let name = address(&url);
+        let name: Box<str> = url::shown(&url).into();
         let failed = |reason: String, source: Option<Error>| ConnectError {
             address: name.clone(),
             reason,
             source: source.map(Into::into),
         };
-        let client = client(&url).map_err(|error| {
-            failed(format!("its URL cannot be read: {}", error.details()), None)
-        })?;
+        let read = || {
+            let target = url::parse(&url)?;
+            let (patience, absent) = (target.patience, absent(&target));
+            client(target, &prefix)
+                .map(|(client, keys)| (client, keys, patience.connection, absent))
+        };
+        let (client, keys, patience, absent) = read().map_err(|reason| failed(reason, None))?;
         let Begun {
             mut tasks,
             scripts,
             offset,
-        } = match timeout(CONNECT_PATIENCE, begin(&client)).await {
+        } = match timeout(patience, begin(&client, &keys)).await {
             Ok(Ok(begun)) => begun,
             Ok(Err(Begin::Error(error))) => {
-                let hint = "check that it is running there, and the user and password";
+                let hint = hint(error.details());
                 return Err(failed(format!("{}: {hint}", error.details()), Some(error)));
             }
             Ok(Err(Begin::TooOld(version))) => {
@@ -162,14 +172,12 @@ impl RedisStore {
                 // It may still come to be connected, and would stay so.
                 tokio::spawn(async move { client.quit().await });
                 return Err(failed(
-                    format!(
-                        "it did not answer within {CONNECT_PATIENCE:?}: check that it is running there"
-                    ),
+                    format!("it did not answer within {patience:?}: {absent}"),
                     None,
                 ));
             }
         };
-        let (wake, keys) = (Arc::new(Wake::new()), Keys(prefix));
+        let wake = Arc::new(Wake::new());
         // Subscribed here and not in the tasks, which begin some time later: an event that nobody hears is a push slept past.
         let named = client.invalidation_rx();
         let (lost, made) = (client.error_rx(), client.reconnect_rx());
@@ -196,20 +204,36 @@ impl RedisStore {
     }
 }
 
-fn client(url: &str) -> Result<Client, Error> {
-    let mut config = Config::from_url(url)?;
+/// A client that is not connected yet, and how its keys begin: as its options say, else as its URL does.
+fn client(target: Target, prefix: &str) -> Result<(Client, Keys), String> {
+    let Target {
+        mut config,
+        patience,
+        ..
+    } = target;
+    let prefix = if prefix.is_empty() {
+        &target.prefix
+    } else {
+        prefix
+    };
+    url::check_prefix(&config.server, prefix)?;
+    if let Some((files, names)) = target.tls {
+        config.tls = Some(tls::config(&files, names)?);
+    }
     config.version = RespVersion::RESP3;
     config.fail_fast = true;
     let performance = PerformanceConfig {
-        default_command_timeout: COMMAND_PATIENCE,
+        default_command_timeout: patience.command,
         ..Default::default()
     };
     // A command whose answer was lost is repeated by those who know its sequence number, and by nobody else.
+    // So is one that a Cluster sends on to another node: fred asks for the slots first, and the repeat goes there.
     let connection = ConnectionConfig {
         max_command_attempts: 1,
-        connection_timeout: CONNECT_PATIENCE,
+        connection_timeout: patience.connection,
+        internal_command_timeout: patience.connection,
         unresponsive: UnresponsiveConfig {
-            max_timeout: Some(CONNECTION_PATIENCE.0),
+            max_timeout: Some(CONNECTION_PATIENCE.0.max(2 * patience.command)),
             interval: CONNECTION_PATIENCE.1,
         },
         ..Default::default()
@@ -218,12 +242,49 @@ fn client(url: &str) -> Result<Client, Error> {
     let (wait, jitter) = RECONNECT_WAIT;
     let mut reconnect = ReconnectPolicy::new_constant(0, wait);
     reconnect.set_jitter(jitter);
-    Ok(Client::new(
-        config,
-        Some(performance),
-        Some(connection),
-        Some(reconnect),
-    ))
+    let client = Client::new(config, Some(performance), Some(connection), Some(reconnect));
+    Ok((client, Keys(prefix.to_owned())))
+}
+
+const SENTINELS: &str =
+    "check that the Sentinels run there and know a master by the sentinelServiceName";
+
+/// What to do about a server that does not answer. One that does not speak TLS waits for the rest of what it takes for a command.
+fn absent(target: &Target) -> &'static str {
+    match (&target.config.server, &target.tls) {
+        (ServerConfig::Sentinel { .. }, _) => SENTINELS,
+        (_, Some(_)) => {
+            "check that it is running there, and speaks TLS at this port: use redis:// if not"
+        }
+        _ => "check that it is running there",
+    }
+}
+
+/// What to do about a connection that came to nothing.
+fn hint(error: &str) -> &'static str {
+    let is = |what: &[&str]| what.iter().any(|what| error.contains(what));
+    if is(&["UnknownIssuer"]) {
+        "name the authority that signed its certificate with ca=FILE"
+    } else if is(&["NotValidForName"]) {
+        "its certificate is for another host: use the name that stands in it"
+    } else if is(&["invalid peer certificate"]) {
+        "renew the certificate of the server"
+    } else if is(&[
+        "CertificateRequired",
+        "UnknownCA",
+        "BadCertificate",
+        "AccessDenied",
+    ]) {
+        "show a certificate that it accepts with cert=FILE&key=FILE"
+    } else if is(&["InvalidContentType", "corrupt message"]) {
+        "it does not speak TLS there: use redis://, or its port for TLS"
+    } else if is(&["WRONGPASS", "NOAUTH", "AUTH"]) {
+        "check the user and password"
+    } else if is(&["sentinel"]) {
+        SENTINELS
+    } else {
+        "check that it is running there, and the user and password"
+    }
 }
 
 enum Begin {
@@ -244,9 +305,9 @@ struct Begun {
     offset: i64,
 }
 
-async fn begin(client: &Client) -> Result<Begun, Begin> {
+async fn begin(client: &Client, keys: &Keys) -> Result<Begun, Begin> {
     let tasks = Tasks(vec![client.init().await?.abort_handle()]);
-    let info: String = client.info(Some(InfoKind::Server)).await?;
+    let info = precautions::info(client, keys, "server").await?;
     let version = info
         .lines()
         .find_map(|line| line.strip_prefix("redis_version:"))
@@ -255,28 +316,13 @@ async fn begin(client: &Client) -> Result<Begun, Begin> {
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
         return Err(Begin::TooOld(version.to_owned()));
     }
-    warn_of_eviction(client).await?;
+    precautions::warn(client, keys).await?;
     track(client).await?;
     Ok(Begun {
         tasks,
-        scripts: Scripts::load(client).await?,
-        offset: ahead(time(client).await?),
+        scripts: Scripts::load(client, keys).await?,
+        offset: ahead(time(client, keys).await?),
     })
-}
-
-/// A server that makes room by itself drops jobs. It is used all the same: it may be set so for a reason, and have room.
-async fn warn_of_eviction(client: &Client) -> Result<(), Error> {
-    let info: String = client.info(Some(InfoKind::Memory)).await?;
-    let policy = info
-        .lines()
-        .find_map(|line| line.strip_prefix("maxmemory_policy:"));
-    if let Some(policy) = policy.filter(|&policy| policy != "noeviction") {
-        tracing::warn!(
-            policy,
-            "this Redis drops keys, jobs among them, when its memory is full: set maxmemory-policy to noeviction, not {policy}"
-        );
-    }
-    Ok(())
 }
 
 /// How far the server's clock is ahead of this host's, in microseconds.
@@ -285,8 +331,8 @@ pub(super) fn ahead(time: Timestamp) -> i64 {
 }
 
 /// The server's time.
-pub(super) async fn time(client: &Client) -> Result<Timestamp, Error> {
-    let time = CustomCommand::new_static("TIME", None, false);
+pub(super) async fn time(client: &Client, keys: &Keys) -> Result<Timestamp, Error> {
+    let time = CustomCommand::new_static("TIME", keys.slot(), false);
     let (seconds, micros): (i64, i64) = client.custom(time, Vec::<Value>::new()).await?;
     Ok(Timestamp::from_micros(seconds * 1_000_000 + micros))
 }
@@ -387,13 +433,5 @@ async fn track_again(client: &Client) {
             tracing::warn!(%error, "the connection to Redis is not tracked yet, slow polls find what is pushed: {error}");
         }
         sleep(TRACK_AGAIN).await;
-    }
-}
-
-/// The URL without user and password.
-fn address(url: &str) -> Box<str> {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}").into(),
-        _ => url.into(),
     }
 }

@@ -107,7 +107,7 @@ impl RedisStore {
         if let Some(clock) = &self.clock {
             return Ok(clock());
         }
-        self.look(connect::time(&self.client)).await
+        self.look(connect::time(&self.client, &self.keys)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The names of keys: Sidekiq's own, and ours below `sancho:`.
 
 use fred::bytes::Bytes;
+use fred::util::redis_keyslot;
 
 use crate::job::Timestamp;
 use crate::store::{Key, Lane, Members, Owner, PlaceName, Stat, TimedSet};
@@ -55,6 +56,11 @@ impl Keys {
     /// A key that goes on with any bytes.
     pub(super) fn joined(&self, begin: &[u8], rest: &[u8]) -> Bytes {
         [self.0.as_bytes(), begin, rest].concat().into()
+    }
+
+    /// The slot of all keys in a Cluster, where the prefix has a hash tag. Commands that name no key go by it.
+    pub(super) fn slot(&self) -> u16 {
+        redis_keyslot(self.0.as_bytes())
     }
 
     /// A pattern for all keys with the prefix.

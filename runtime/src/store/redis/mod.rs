@@ -10,11 +10,14 @@ mod decode;
 mod encode;
 mod inspect;
 mod keys;
+mod precautions;
 mod push;
 mod scripts;
 mod silence;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod url;
 
 use std::collections::HashSet;
 use std::fmt;

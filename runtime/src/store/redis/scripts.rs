@@ -5,8 +5,11 @@ use std::fmt;
 use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::{ClientLike, LuaInterface};
-use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+use fred::interfaces::ClientLike;
+use fred::types::{CustomCommand, Resp3Frame, Value};
+use fred::util::redis_keyslot;
+
+use super::keys::Keys;
 
 const COMMIT: &str = concat!(
     include_str!("lua/common.lua"),
@@ -83,10 +86,11 @@ pub(super) struct Scripts([Value; ALL.len()]);
 
 impl Scripts {
     /// Gives the scripts to the server.
-    pub(super) async fn load(client: &Client) -> Result<Self, Error> {
+    pub(super) async fn load(client: &Client, keys: &Keys) -> Result<Self, Error> {
         let mut hashes = ALL.map(|_| Value::Null);
         for (hash, (_, text)) in hashes.iter_mut().zip(ALL) {
-            *hash = client.script_load(text).await?;
+            let script = CustomCommand::new_static("SCRIPT", keys.slot(), false);
+            *hash = client.custom(script, vec!["LOAD", text]).await?;
         }
         Ok(Self(hashes))
     }
@@ -99,6 +103,8 @@ impl Scripts {
         keys: Vec<Bytes>,
         args: Vec<Value>,
     ) -> Result<Resp3Frame, Error> {
+        // fred hashes the first argument of a custom command, whatever else it is told, but for a slot.
+        let slot = keys.first().map(|key| redis_keyslot(key));
         let mut all = Vec::with_capacity(2 + keys.len() + args.len());
         all.push(self.0[script as usize].clone());
         all.push(Value::Integer(
@@ -106,23 +112,25 @@ impl Scripts {
         ));
         all.extend(keys.into_iter().map(Value::Bytes));
         all.extend(args);
-        let answer = evalsha(client, all.clone()).await?;
+        let answer = eval(client, "EVALSHA", slot, all.clone()).await?;
         if !error_text(&answer).is_some_and(|error| error.starts_with("NOSCRIPT")) {
             return Ok(answer);
         }
+        // Not loaded first: in a Cluster the keys may belong to another node by then, and only what names them is sent on.
         let (_, text) = ALL[script as usize];
-        let _: Value = client.script_load(text).await?;
-        evalsha(client, all).await
+        all[0] = Value::from_static_str(text);
+        eval(client, "EVAL", slot, all).await
     }
 }
 
-async fn evalsha(client: &Client, args: Vec<Value>) -> Result<Resp3Frame, Error> {
-    client
-        .custom_raw(
-            CustomCommand::new_static("EVALSHA", ClusterHash::Offset(2), false),
-            args,
-        )
-        .await
+async fn eval(
+    client: &Client,
+    command: &'static str,
+    slot: Option<u16>,
+    args: Vec<Value>,
+) -> Result<Resp3Frame, Error> {
+    let command = CustomCommand::new_static(command, slot, false);
+    client.custom_raw(command, args).await
 }
 
 /// The text of an answer that is an error.
