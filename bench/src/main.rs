@@ -4,6 +4,7 @@
 //! cargo run --release -p sancho-bench -- report --rounds 5          # docs/benchmarks.md, about twenty minutes
 //! cargo run --release -p sancho-bench -- report --only drain --print
 //! cargo run --release -p sancho-bench -- drain --jobs 500000 --concurrency 50
+//! cargo run --release -p sancho-bench -- web --page docs/benchmarks.md
 //! ```
 //!
 //! Every server is a private one, on a free port of the loopback interface, and every worker and pusher is a process of its
@@ -15,6 +16,7 @@ mod profile;
 mod report;
 mod rig;
 mod setting;
+mod web;
 mod workload;
 
 use std::cell::RefCell;
@@ -85,6 +87,18 @@ enum What {
         #[arg(long)]
         page: Option<PathBuf>,
     },
+    /// Asks for all pages of the dashboard over places that are long
+    Web {
+        /// How many jobs wait
+        #[arg(long, default_value_t = 5_000_000)]
+        jobs: u64,
+        /// How many are to be tried again
+        #[arg(long, default_value_t = 100_000)]
+        retries: u64,
+        /// The page to write the answer into; else it is printed
+        #[arg(long)]
+        page: Option<PathBuf>,
+    },
     #[command(hide = true)]
     Work(ours::Options),
     #[command(hide = true)]
@@ -125,6 +139,11 @@ fn main() -> ExitCode {
             concurrency,
             page,
         } => profile(jobs, concurrency, page),
+        What::Web {
+            jobs,
+            retries,
+            page,
+        } => web(jobs, retries, page),
         What::Handover { port, jobs } => workload::receive(port, jobs),
         What::Work(options) => in_runtime(ours::work(options)),
         What::Push {
@@ -250,6 +269,14 @@ fn profile(jobs: u64, concurrency: usize, page: Option<PathBuf>) -> Result<()> {
     let page = page.map(|page| Page::at(&page)).transpose()?;
     let section = profile::measure(jobs, concurrency)?;
     publish(page.as_ref(), "profile", &section)
+}
+
+fn web(jobs: u64, retries: u64, page: Option<PathBuf>) -> Result<()> {
+    let page = page.map(|page| Page::at(&page)).transpose()?;
+    in_runtime(async move {
+        let section = web::measure(jobs, retries).await?;
+        publish(page.as_ref(), "web", &section)
+    })
 }
 
 fn drain(jobs: u64, concurrency: usize, rounds: u32) -> Result<()> {

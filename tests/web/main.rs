@@ -8,6 +8,7 @@ mod browser;
 mod cron;
 mod hostile;
 mod live;
+mod load;
 mod mounted;
 mod pages;
 mod rest;

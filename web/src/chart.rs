@@ -134,8 +134,10 @@ pub(crate) fn spark(values: &[u64], what: &str) -> Markup {
 /// A part of a whole, as a bar.
 pub(crate) fn share(part: u64, whole: u64, what: &str) -> Markup {
     let percent = crate::format::whole_percent(part, whole).min(100);
+    // Where the numbers stand beside it, it says nothing more.
+    let said = (!what.is_empty()).then_some(what);
     html! {
-        svg.share viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(what) {
+        svg.share viewBox="0 0 100 6" preserveAspectRatio="none" role=[said.map(|_| "img")] aria-label=[said] aria-hidden=[said.is_none().then_some("true")] {
             rect.all x="0" y="0" width="100" height="6" rx="1" {}
             rect.part x="0" y="0" width=(percent) height="6" rx="1" {}
         }

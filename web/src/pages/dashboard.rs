@@ -238,7 +238,7 @@ fn queues(asked: &Asked, snapshot: &Snapshot) -> Markup {
                     tbody {
                         @for queue in queues.into_iter().take(10) {
                             tr {
-                                td { (queue_link(asked, &queue.name)) " " (badges(queue, &overview.processes)) }
+                                td { span.class { (queue_link(asked, &queue.name)) } " " (badges(queue, &overview.processes)) }
                                 td.num { (number(queue.size)) }
                                 td.wide { (chart::share(queue.size, longest, "")) }
                                 td.num .warn[queue.latency >= LATE] { @if queue.size > 0 { (duration(queue.latency)) } @else { "–" } }

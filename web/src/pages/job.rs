@@ -373,9 +373,11 @@ fn facts(asked: &Asked, job: &JobRecord) -> Markup {
             div.title { h2 { "Facts" } }
             dl.facts {
                 dt { "Id" } dd.copyable { code { (job.jid()) } }
-                dt { "Class" }
-                dd { a href={ (asked.to("metrics")) (query(&[("class", &class)])) } { (cut(&class, 200)) }
-                    @if class != job.class() { span.muted { " as " (cut(job.class(), 100)) } } }
+                @if !class.is_empty() {
+                    dt { "Class" }
+                    dd { a href={ (asked.to("metrics")) (query(&[("class", &class)])) } { (cut(&class, 200)) }
+                        @if class != job.class() { span.muted { " as " (cut(job.class(), 100)) } } }
+                }
                 dt { "Queue" } dd { (queue_link(asked, job.queue())) }
                 @if let Some(retry) = job.retry() {
                     dt { "Retry" }
