@@ -59,8 +59,8 @@ pub(crate) async fn crawl(
         for link in links.as_array().unwrap() {
             let link = link.as_str().unwrap().split('#').next().unwrap();
             let kind = kind_of(site, link);
-            if !known.contains_key(&kind) {
-                known.insert(kind, link.to_owned());
+            if let std::collections::btree_map::Entry::Vacant(new) = known.entry(kind) {
+                new.insert(link.to_owned());
                 waiting.push(link.to_owned());
             }
         }

@@ -169,11 +169,7 @@ impl Browser {
     #[track_caller]
     pub(crate) fn press(&self, selector: &str, text: &str) -> impl Future<Output = ()> {
         let what = format!("{selector} with {text:?} is pressed");
-        let pressed = until(
-            what,
-            move || self.try_press(selector, text),
-            |pressed| pressed.is_ok(),
-        );
+        let pressed = until(what, move || self.try_press(selector, text), Result::is_ok);
         async move { drop(pressed.await) }
     }
 
