@@ -179,7 +179,8 @@ mod tests {
         let mut named: Vec<String> = command
             .get_arguments()
             .filter(|argument| !argument.is_hide_set())
-            .filter(|argument| !["config", "check"].contains(&argument.get_id().as_str()))
+            // What starts a service beside the worker is no setting of it.
+            .filter(|argument| !["config", "check", "web"].contains(&argument.get_id().as_str()))
             .map(
                 |argument| match (argument.get_short(), argument.get_long()) {
                     (Some(short), _) => format!("-{short}"),
