@@ -158,7 +158,7 @@ impl RedisStore {
         } = match timeout(patience, begin(&client, &keys)).await {
             Ok(Ok(begun)) => begun,
             Ok(Err(Begin::Error(error))) => {
-                let hint = hint(error.details());
+                let hint = hint(error.details()).unwrap_or(absent);
                 return Err(failed(format!("{}: {hint}", error.details()), Some(error)));
             }
             Ok(Err(Begin::TooOld(version))) => {
@@ -256,14 +256,14 @@ fn absent(target: &Target) -> &'static str {
         (_, Some(_)) => {
             "check that it is running there, and speaks TLS at this port: use redis:// if not"
         }
-        _ => "check that it is running there",
+        _ => "check that it is running there, and the user and password",
     }
 }
 
-/// What to do about a connection that came to nothing.
-fn hint(error: &str) -> &'static str {
+/// What to do about a connection that came to nothing, where the error says more than that nobody answers.
+fn hint(error: &str) -> Option<&'static str> {
     let is = |what: &[&str]| what.iter().any(|what| error.contains(what));
-    if is(&["UnknownIssuer"]) {
+    let hint = if is(&["UnknownIssuer"]) {
         "name the authority that signed its certificate with ca=FILE"
     } else if is(&["NotValidForName"]) {
         "its certificate is for another host: use the name that stands in it"
@@ -283,8 +283,9 @@ fn hint(error: &str) -> &'static str {
     } else if is(&["sentinel"]) {
         SENTINELS
     } else {
-        "check that it is running there, and the user and password"
-    }
+        return None;
+    };
+    Some(hint)
 }
 
 enum Begin {
