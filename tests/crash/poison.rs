@@ -31,7 +31,7 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
         site.push([job(class, [first])]).await;
         site.push(jobs).await;
         let mut ends = 0;
-        while !site.stats().await.is_idle() {
+        while site.idle().await.is_none() {
             for worker in &mut workers {
                 if worker
                     .ends_within(Duration::from_millis(20))

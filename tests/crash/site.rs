@@ -127,15 +127,17 @@ impl Site {
 
     /// Waits until nothing waits and nothing runs.
     pub(crate) async fn until_idle(&self) -> Stats {
-        self.until("all jobs have ended", || async {
-            // The store may be away just now; and a job that moves amid a look may be in neither of its places then, but is in
-            // one of them at the next look.
-            let first = Api::new(&self.client).stats().await.ok()?;
-            let stats = Api::new(&self.client).stats().await.ok()?;
-            let idle = first.is_idle() && stats.is_idle() && first.processed == stats.processed;
-            idle.then_some(stats)
-        })
-        .await
+        self.until("all jobs have ended", || self.idle()).await
+    }
+
+    /// The counts, if nothing waits and nothing runs.
+    pub(crate) async fn idle(&self) -> Option<Stats> {
+        // The store may be away just now; and a job that moves amid a look may be in neither of its places then, but is in
+        // one of them at the next look.
+        let first = Api::new(&self.client).stats().await.ok()?;
+        let stats = Api::new(&self.client).stats().await.ok()?;
+        let idle = first.is_idle() && stats.is_idle() && first.processed == stats.processed;
+        idle.then_some(stats)
     }
 
     /// Waits until so many reports are of that kind.
