@@ -117,7 +117,7 @@ async fn push_wave(site: &Site, first: u64) {
             _ => job("Fast", [n]),
         }
     });
-    site.push(jobs).await;
+    site.insist_on(jobs).await;
 }
 
 /// What a process has.
