@@ -134,7 +134,9 @@ impl Site {
     }
 
     pub(crate) async fn stats(&self) -> Stats {
-        Api::new(&self.client).stats().await.unwrap()
+        let api = Api::new(&self.client);
+        self.until("the store counts", || async { api.stats().await.ok() })
+            .await
     }
 
     /// Waits until nothing waits and nothing runs.

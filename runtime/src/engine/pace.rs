@@ -8,7 +8,7 @@ const HORIZON: Duration = Duration::from_millis(5);
 /// How many slots' worth of jobs are prefetched at most, or this many where that is more: a round trip costs as much as a few
 /// dozen no-op jobs, however few slots there are.
 const MOST_PER_SLOT: usize = 4;
-const MOST_OF_FEW: usize = 128;
+const MOST_OF_FEW: usize = 512;
 
 /// How many bytes of payloads are prefetched at most.
 const MOST_BYTES: usize = 1 << 20;
@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn fast_jobs_are_claimed_ahead_for_five_milliseconds() {
         assert_eq!(ahead(20 * MS, 400, MS, 400 * 230, 50), 100);
-        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 50), 200);
+        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 1), 512);
+        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 200), 800);
     }
 
     #[test]
