@@ -158,10 +158,12 @@ impl Fetch {
             return 0;
         }
         let slots = self.concurrency;
-        let busy = self.busy(ended) + self.ahead.len();
-        (slots + self.pace.ahead(slots))
-            .saturating_sub(busy)
-            .min(MAX_CLAIM)
+        let held = self.busy(ended) + self.ahead.len();
+        let ahead = self.pace.ahead(slots);
+        let room = (slots + ahead).saturating_sub(held);
+        // The half at a time: one runs while the other is on its way.
+        let free = slots.saturating_sub(held);
+        room.min(free + ahead.div_ceil(2)).min(MAX_CLAIM)
     }
 
     /// What is to be committed next: what has ended, and what could not be committed and is due again. An end of a job that is
