@@ -39,6 +39,7 @@ mod insist;
 mod limits;
 mod metrics;
 mod middleware;
+mod mourn;
 mod observe;
 mod orders;
 mod pace;
@@ -111,6 +112,8 @@ struct Engine {
     layers: Vec<Box<dyn Layer>>,
     points: Points,
     handle: Handle,
+    /// The name of this process among others.
+    identity: String,
     /// The tasks of the jobs that run.
     tasks: TaskTracker,
     /// Notified when there is an execution that [`limits`] has to see to.

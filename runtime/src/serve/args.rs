@@ -84,6 +84,12 @@ impl Args {
         })
     }
 
+    /// Those of these words; what is wrong with them, in one line.
+    pub(super) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let words = ["worker"].into_iter().chain(words);
+        Self::try_parse_from(words).map_err(|error| one_line(&error))
+    }
+
     /// What they, the environment and the config file say together.
     ///
     /// # Errors

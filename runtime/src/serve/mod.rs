@@ -3,6 +3,8 @@
 mod alive;
 mod args;
 mod config;
+#[doc(hidden)]
+pub mod fuzzed;
 mod health;
 mod log;
 mod reload;
@@ -47,7 +49,7 @@ const PRODUCTION: &str = "production";
 ///
 /// Its settings come from the program's arguments (`-h` shows them), the environment and the config file, in this order: Sidekiq's
 /// `config/sidekiq.yml`, or the same keys in TOML. Signals are Sidekiq's: TSTP is quiet, TERM and INT stop, a second INT hands back what runs
-/// at once, TTIN logs what runs; HUP reads the config file anew. Under systemd it is a `Type=notify` service. See the
+/// at once, TTIN logs what runs; HUP reads the config file and the schedule file anew. Under systemd it is a `Type=notify` service. See the
 /// [guide](crate::guide::serving).
 ///
 /// Jobs that need `#[state]` want

@@ -47,13 +47,24 @@ pub(super) fn read(path: &Path, environment: &str, warnings: &mut Vec<String>) -
         )));
     }
     let text = fs::read_to_string(path).map_err(cannot)?;
+    read_text(path, &text, environment, warnings)
+}
+
+/// Reads the text of a file, the form of which its name tells.
+pub(in crate::serve) fn read_text(
+    path: &Path,
+    text: &str,
+    environment: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Settings> {
+    let shown = path.display();
     if let Some((number, _)) = text.lines().enumerate().find(|(_, line)| has_erb(line)) {
         return Err(Error::config(format!(
             "line {} of {shown} {NEEDS_RUBY}",
             number + 1
         )));
     }
-    let value = parse(path, &text)?;
+    let value = parse(path, text)?;
     let file = shown.to_string();
     Keys {
         file: &file,
