@@ -209,7 +209,7 @@ impl Cron {
     }
 
     /// Takes over these entries: those that are new are added, those that are known changed, and those that came from the same `origin`
-    /// and are not among them removed. All of it, or nothing where one cannot be kept.
+    /// and are not among them removed, whether a running server declares them or not. All of it, or nothing where one cannot be kept.
     ///
     /// # Errors
     /// Two entries of one name; a store that gives no answer, or refuses.

@@ -13,6 +13,7 @@ use super::refuse;
 use super::services::Services;
 use crate::Result;
 use crate::engine::ServedQueue;
+use crate::job;
 
 /// Runs background jobs.
 #[derive(Clone, Debug, Parser)]
@@ -161,7 +162,8 @@ fn one_line(error: &clap::Error) -> String {
         line.push_str(more);
     }
     line.push_str(" (-h shows what there is)");
-    line
+    // What was given may hold escapes that a terminal obeys.
+    job::one_line(line).to_string()
 }
 
 #[cfg(test)]
@@ -263,6 +265,7 @@ mod tests {
                 &["--concurency", "similar", "--concurrency"],
             ),
             (&["serve"], &["unexpected argument 'serve'"]),
+            (&["-c", "5\u{1b}[31m\u{7}"], &["--concurrency", r"5\u{1b}[31m"]),
             (
                 &["-c", "1", "-c", "2"],
                 &["--concurrency", "multiple times"],
@@ -272,7 +275,7 @@ mod tests {
             for part in parts {
                 assert!(line.contains(part), "{args:?}: {line}");
             }
-            assert!(!line.contains('\n'), "{line}");
+            assert!(!line.contains(char::is_control), "{line:?}");
         }
     }
 }

@@ -207,8 +207,21 @@ impl Start {
 /// Ends a program that cannot start.
 fn refuse(why: &str) -> ! {
     let line: Vec<_> = why.split_whitespace().collect();
-    eprintln!("error: {}", line.join(" "));
+    eprintln!("error: {}", without_controls(&line.join(" ")));
     std::process::exit(2);
+}
+
+/// A text without what a terminal obeys. Nothing of it is cut off: it may name many mistakes.
+fn without_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for part in text.chars() {
+        if part.is_control() {
+            shown.extend(part.escape_unicode());
+        } else {
+            shown.push(part);
+        }
+    }
+    shown
 }
 
 /// Ends the process if it is still there then: what users' code has started may hold up the end of the runtime, or keep every

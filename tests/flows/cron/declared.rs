@@ -193,8 +193,10 @@ async fn two_programs_of_one_name_keep_each_others_entries(kind: Kind) {
     let ones = || program(&flow, [entry("one", "* * * * *"), entry("off", "@daily")]);
     let one = Running::start(ones());
     until_told(&flow, "one").await;
+    until_known(&flow, "one").await;
     let two = Running::start(program(&flow, [entry("two", "* * * * *")]));
     until_told(&flow, "two").await;
+    until_known(&flow, "two").await;
     pass_a_while(&flow).await;
     settle(&flow, "marker").await;
     assert_eq!(names(&flow).await, ["off", "one", "two"]);
@@ -241,11 +243,13 @@ async fn the_removals_of_a_new_version_win_when_the_old_one_has_gone(kind: Kind)
     let old = || Running::start(program(&flow, [entry("a", "@daily"), entry("b", "@daily")]));
     let first = old();
     until_told(&flow, "b").await;
+    until_known(&flow, "b").await;
     let new = Running::start(program(
         &flow,
         [entry("a", "@hourly"), entry("c", "@daily")],
     ));
     until_told(&flow, "c").await;
+    until_known(&flow, "c").await;
     assert_eq!(names(&flow).await, ["a", "b", "c"], "the old version runs");
     assert_eq!(expression("a").await, "@hourly");
     // Amid the deploy, an old one is started anew.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::table::{ALIASES, RUBYS, SETTINGS, Setting};
 use super::value::Value;
 use super::{Settings, wrong};
+use crate::job::one_line;
 use crate::{Error, Result};
 
 /// The files that are read where none is named, the first that is there.
@@ -50,8 +51,20 @@ pub(super) fn read(path: &Path, environment: &str, warnings: &mut Vec<String>) -
     read_text(path, &text, environment, warnings)
 }
 
-/// Reads the text of a file, the form of which its name tells.
+/// Reads the text of a file, the form of which its name tells. What is wrong or warned of is one line each, whatever the file holds.
 pub(in crate::serve) fn read_text(
+    path: &Path,
+    text: &str,
+    environment: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Settings> {
+    let mut new = Vec::new();
+    let settings = settings_of(path, text, environment, &mut new);
+    warnings.extend(new.iter().map(|warning| one_line(warning).to_string()));
+    settings.map_err(|error| Error::config(one_line(error).to_string()))
+}
+
+fn settings_of(
     path: &Path,
     text: &str,
     environment: &str,
