@@ -5,6 +5,7 @@
 
 mod declared;
 mod due;
+mod left;
 mod plan;
 pub(crate) mod stored;
 mod tend;

@@ -265,7 +265,10 @@ mod tests {
                 &["--concurency", "similar", "--concurrency"],
             ),
             (&["serve"], &["unexpected argument 'serve'"]),
-            (&["-c", "5\u{1b}[31m\u{7}"], &["--concurrency", r"5\u{1b}[31m"]),
+            (
+                &["-c", "5\u{1b}[31m\u{7}"],
+                &["--concurrency", r"5\u{1b}[31m"],
+            ),
             (
                 &["-c", "1", "-c", "2"],
                 &["--concurrency", "multiple times"],

@@ -22,16 +22,12 @@ const KEEP_RUNS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// How long a tick is marked as made, beyond the time within which it could be made up for.
 const KEEP_TICK: Duration = Duration::from_secs(60 * 60);
 
-/// How long an entry is remembered that nobody declares any more: longer than the program that declared it is likely to be away.
-const KEEP_LEFT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// How long a change is told.
 const KEEP_CHANGE: Duration = Duration::from_secs(60);
 
-const ENTRY: &str = "entry";
+pub(super) const ENTRY: &str = "entry";
 const ORIGIN: &str = "origin";
-const SINCE: &str = "since";
-const DISABLED: &str = "disabled";
+pub(super) const SINCE: &str = "since";
 const MARK: &str = "mark";
 const COUNT: &str = "count";
 
@@ -150,7 +146,7 @@ fn text<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn micros(value: &[u8]) -> Option<Timestamp> {
+pub(super) fn micros(value: &[u8]) -> Option<Timestamp> {
     text(value).map(Timestamp::from_micros)
 }
 
@@ -159,19 +155,13 @@ pub(crate) fn add(entry: &CronEntry, origin: &str, now: Timestamp) -> Result<Tx,
     put(entry, origin, now, entry.is_enabled())
 }
 
-/// Puts an entry back that somebody has [left](leave): it goes on as if it had stayed.
-pub(super) fn take_up(
+/// The same, as one that comes from `since` on, and is enabled or not.
+pub(super) fn put(
     entry: &CronEntry,
     origin: &str,
-    left: &Left,
-    now: Timestamp,
+    since: Timestamp,
+    enabled: bool,
 ) -> Result<Tx, CronError> {
-    let begins_anew = left.entry.as_ref().map(CronEntry::schedule) != Some(entry.schedule());
-    let since = if begins_anew { now } else { left.since };
-    put(entry, origin, since, left.enabled)
-}
-
-fn put(entry: &CronEntry, origin: &str, since: Timestamp, enabled: bool) -> Result<Tx, CronError> {
     let mut tx = change(entry, origin, Some(since))?;
     let key = keys::cron_entry(entry.name());
     tx.when.push(Guard::AbsentField(key, ENTRY.into()));
@@ -212,57 +202,6 @@ pub(crate) fn remove(name: &str) -> Tx {
         Effect::Unset(keys::cron_disabled(name)),
         Effect::Unset(keys::cron_left(name)),
     ])
-}
-
-/// What is remembered of an entry that nobody declares any more. What it has pushed stays as well.
-#[derive(Debug)]
-pub(super) struct Left {
-    entry: Option<CronEntry>,
-    since: Timestamp,
-    enabled: bool,
-}
-
-impl Left {
-    /// The hashes to read for these names.
-    pub(super) fn keys<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Key> {
-        names.map(|name| keys::cron_left(name)).collect()
-    }
-
-    pub(super) fn read(name: &str, fields: &Fields) -> Option<Self> {
-        let field = |name: &str| {
-            let found = fields.iter().find(|(field, _)| field == name);
-            found.map(|(_, value)| value)
-        };
-        Some(Self {
-            entry: CronEntry::from_json(name, field(ENTRY)?).ok(),
-            since: field(SINCE).and_then(|since| micros(since))?,
-            enabled: field(DISABLED).is_none(),
-        })
-    }
-}
-
-/// Takes an entry out of the store that nobody declares any more; refused where it was changed since it was read.
-pub(super) fn leave(stored: &Stored) -> Tx {
-    let name = &stored.name;
-    let mut fields = vec![
-        (ENTRY.into(), stored.json.clone()),
-        since_field(stored.since),
-    ];
-    if !stored.enabled {
-        fields.push((DISABLED.into(), Bytes::from_static(b"1")));
-    }
-    let mut tx = Tx::always(vec![
-        Effect::Leave(Members::Cron, name.as_str().into()),
-        Effect::Unset(keys::cron_entry(name)),
-        Effect::Unset(keys::cron_disabled(name)),
-        Effect::SetFields {
-            key: keys::cron_left(name),
-            fields,
-            ttl: Some(KEEP_LEFT),
-        },
-    ]);
-    tx.when.extend(stored.stands());
-    tx
 }
 
 impl Stored {
@@ -316,7 +255,7 @@ pub(crate) fn enable(name: &str, enabled: bool, now: Timestamp) -> Tx {
     Tx::always(change)
 }
 
-fn since_field(since: Timestamp) -> (Box<str>, Bytes) {
+pub(super) fn since_field(since: Timestamp) -> (Box<str>, Bytes) {
     (SINCE.into(), since.as_micros().to_string().into())
 }
 

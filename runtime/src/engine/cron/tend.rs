@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::declared::{Declared, form};
+use super::left::{self, Left};
 use super::plan::Others;
-use super::stored::{self, Left, Stored};
+use super::stored::{self, Stored};
 use super::{Cron, LONGEST_SLEEP, begins_anew};
 use crate::engine::presence;
 use crate::job::cron::{CronEntry, CronError};
@@ -156,7 +157,7 @@ impl Cron {
         let mut txs = Vec::new();
         for ((name, (entry, origin)), fields) in missing.into_iter().zip(&left) {
             let tx = match Left::read(name, fields) {
-                Some(left) => stored::take_up(entry, origin, &left, now),
+                Some(known) => left::take_up(entry, origin, &known, now),
                 None if is_new(name, entry) => stored::add(entry, origin, now),
                 None => continue,
             };
@@ -188,7 +189,7 @@ impl Cron {
 fn leave(known: &Stored) -> Tx {
     let name = one_line(&known.name);
     tracing::info!("the cron entry {name} is declared no more, and removed");
-    stored::leave(known)
+    left::leave(known)
 }
 
 fn kept(entry: &CronEntry, tx: Result<Tx, CronError>) -> Option<Tx> {
