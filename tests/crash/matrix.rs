@@ -144,6 +144,7 @@ impl Run {
     fn worker(&self) -> Setup<'_> {
         self.site
             .worker()
+            .patient()
             .lease(self.lease)
             .arguments(&["-c", &CONCURRENCY.to_string()])
     }

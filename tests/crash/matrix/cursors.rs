@@ -26,7 +26,10 @@ async fn a_job_goes_on_from_its_last_cursor_wherever_its_worker_is_killed() {
 async fn run(kind: Kind) {
     let site = Site::new(kind).await;
     let api = Api::new(&site.client);
-    let worker = || site.worker().lease(lease()).arguments(&["-c", "1"]);
+    let worker = || {
+        let worker = site.worker().patient().lease(lease());
+        worker.arguments(&["-c", "1"])
+    };
     let mut recoveries = Vec::new();
     for n in 0..kills() as u64 {
         // The first write comes after 5 s: the end before it, after it, amid it.

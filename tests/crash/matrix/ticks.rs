@@ -37,6 +37,7 @@ async fn run(kind: Kind) {
     let worker = || -> Setup<'_> {
         let concurrency = CONCURRENCY.to_string();
         site.worker()
+            .patient()
             .lease(lease())
             .arguments(&["-c", &concurrency])
     };
