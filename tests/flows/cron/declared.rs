@@ -10,7 +10,7 @@ use sancho_tests::Kind;
 
 use super::{
     MINUTE, clockwork, entry, half_past_noon, history, lives_here, lives_nowhere, pass, settle,
-    until_known, wake,
+    until_known,
 };
 use crate::harness::{Flow, Running, flows};
 use crate::hostile::Log;
@@ -265,7 +265,7 @@ async fn the_removals_of_a_new_version_win_when_the_old_one_has_gone(kind: Kind)
     second.stop().await;
     until_names(&flow, &["a", "c"]).await;
     flow.until("the new one has its a", || async {
-        wake(&flow).await;
+        pass(&flow, Duration::from_secs(1)).await;
         expression("a").await == "@hourly"
     })
     .await;

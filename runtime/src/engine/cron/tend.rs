@@ -30,19 +30,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Tended {
     /// Which version of the plan is in the store.
     version: u64,
-    /// Entries that may have to be taken out, and since when nobody declares them.
-    alone: HashMap<String, Option<Timestamp>>,
-    /// Whether one stands there in another form than it is declared here.
-    differs: bool,
+    /// Entries that stand there otherwise than they are declared here, or are not, and since when nobody else declares them so.
+    strange: HashMap<String, Option<Timestamp>>,
 }
 
 impl Tended {
     /// How long it may take until the entries are read anew.
     pub(super) fn look_within(&self) -> Duration {
-        if self.alone.is_empty() && !self.differs {
+        if self.strange.is_empty() {
             LONGEST_SLEEP
         } else {
             LOOK_EVERY
+        }
+    }
+}
+
+impl Declared {
+    /// Whether an entry that comes from where these do stands there otherwise than it is declared here, or is not.
+    fn is_strange(&self, known: &Stored) -> bool {
+        match self.entries.get(&known.name) {
+            Some((entry, origin)) => known.origin == *origin && !is_same(known, entry),
+            None => self.origins.contains(&known.origin),
         }
     }
 }
@@ -102,38 +110,34 @@ impl Cron {
         stored.extend(self.known.values().map(|known| known.stored.clone()));
         let declared = self.declared.clone();
         let mut txs = self.missing(&declared, &stored, |_, _| false, now).await;
-        let is_ours = |known: &&Stored| self.declared.origins.contains(&known.origin);
-        let alone = |known: &&Stored| !self.declared.entries.contains_key(&known.name);
-        let differs = |known: &&Stored| match self.declared.entries.get(&known.name) {
-            Some((entry, origin)) => known.origin == *origin && !is_same(known, entry),
-            None => false,
-        };
-        let (ours, mut seen) = (stored.iter().filter(is_ours), HashMap::new());
-        let left: Vec<_> = ours.clone().filter(alone).collect();
-        let changed: Vec<_> = ours.filter(differs).collect();
-        if !left.is_empty() || !changed.is_empty() {
+        let strange = stored.iter().filter(|known| declared.is_strange(known));
+        let strange: Vec<_> = strange.collect();
+        let mut seen = HashMap::new();
+        if !strange.is_empty() {
             let others = self.others().await;
-            for known in &left {
-                let declared = others.declare(&known.name);
-                let before = self.tended.alone.get(&known.name).copied().flatten();
-                let since = (!declared).then(|| before.unwrap_or(now));
-                if since.is_some_and(|since| now.since(since) >= LEFT_AFTER) {
-                    txs.push(leave(known));
-                }
+            for known in strange {
+                let ours = declared.entries.get(&known.name);
+                let is_anothers = match ours {
+                    Some(_) => others.declare_as(&known.name, &form(&known.json)),
+                    None => others.declare(&known.name),
+                };
+                let before = self.tended.strange.get(&known.name).copied().flatten();
+                let since = (!is_anothers).then(|| before.unwrap_or(now));
                 seen.insert(known.name.clone(), since);
-            }
-            for known in &changed {
-                // It was brought in by a process that has gone: an older one, say, that was started anew amid a deploy.
-                if let Some((entry, origin)) = self.declared.entries.get(&known.name)
-                    && !others.declare_as(&known.name, &form(&known.json))
-                {
-                    let begins = begins_anew(known, entry).then_some(now);
-                    txs.extend(kept(entry, stored::change(entry, origin, begins)));
+                if since.is_none_or(|since| now.since(since) < LEFT_AFTER) {
+                    continue;
+                }
+                match ours {
+                    None => txs.push(leave(known)),
+                    // It was brought in by a process that has gone: an older one, say, that was started anew amid a deploy.
+                    Some((entry, origin)) => {
+                        let begins = begins_anew(known, entry).then_some(now);
+                        txs.extend(kept(entry, stored::change(entry, origin, begins)));
+                    }
                 }
             }
         }
-        self.tended.differs = !changed.is_empty();
-        self.tended.alone = seen;
+        self.tended.strange = seen;
         self.bring(txs).await
     }
 
