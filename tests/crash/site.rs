@@ -278,6 +278,11 @@ impl Setup<'_> {
         }
     }
 
+    /// Waits for its store where that answers late, since nobody starts it again.
+    pub(crate) fn patient(self) -> Self {
+        self.variable("CRASH_PATIENT", "1")
+    }
+
     /// Pushes bulks, from this number on, and works on nothing.
     pub(crate) fn pushes(self, first: u64) -> Self {
         self.variable("CRASH_PUSH", first.to_string())

@@ -1,5 +1,7 @@
 //! Jobs that are called once for each item of a source.
 
+mod cancelled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
