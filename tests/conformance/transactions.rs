@@ -40,6 +40,7 @@ store_conformance![
     releasing_ends_one_claim,
     counters_add_up_in_total_and_by_utc_day,
     a_counter_is_set_to_zero_and_its_days_stay,
+    a_counter_is_carried_alone_and_never_below_zero,
     counting_nothing_adds_nothing,
     sets_of_names_hold_each_once,
     leaving_a_set_that_one_is_not_in_does_nothing,

@@ -12,6 +12,7 @@ use super::log::{Format, Level};
 use super::refuse;
 use super::services::Services;
 use crate::Result;
+use crate::client::GivenUrl;
 use crate::engine::ServedQueue;
 
 /// Runs background jobs.
@@ -32,8 +33,8 @@ pub(super) struct Args {
 
     /// The store: redis://host:6379/0, rediss://..., sqlite:path/to/file.db
     /// [default: SANCHO_STORE, REDIS_PROVIDER or REDIS_URL, the file's, else sqlite:sancho.db]
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = url)]
+    store: Option<GivenUrl>,
 
     /// The config file, YAML as Sidekiq's or TOML [default: config/sidekiq.yml, if it is there]
     #[arg(short = 'C', long, value_name = "FILE")]
@@ -66,13 +67,23 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) services: Services,
 
-    /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
-    #[arg(long)]
-    pub(super) check: bool,
+    /// Checks the settings, the jobs and whether the store answers, and starts nothing: exit code 0 where all is right, else 2;
+    /// --check=settings asks no store
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub(super) check: Option<Check>,
 
     /// Logs more: the start and end of every job
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// What is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Check {
+    /// Whether the store answers, too.
+    All,
+    /// What can be checked without the store.
+    Settings,
 }
 
 impl Args {
@@ -99,7 +110,7 @@ impl Args {
     }
 
     fn settings(&self) -> Settings {
-        let store = |url: &String| Store {
+        let store = |url: &GivenUrl| Store {
             url: url.clone(),
             setting: "--store".into(),
         };
@@ -116,6 +127,14 @@ impl Args {
             ..Settings::default()
         }
     }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the form that clap takes readers in"
+)]
+fn url(text: &str) -> Result<GivenUrl, String> {
+    Ok(text.into())
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {
@@ -219,8 +238,8 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(5)));
         assert_eq!(settings.tag.as_deref(), Some("web"));
         assert_eq!(
-            settings.store.map(|store| store.url).as_deref(),
-            Some("memory:")
+            settings.store.map(|store| store.url),
+            Some("memory:".into())
         );
         assert_eq!(settings.log_level, Some(Level::Debug));
         let queues = settings.queues.unwrap();

@@ -21,7 +21,7 @@ use crate::engine::{ServedQueue, Server, ServerBuilder};
 use crate::job::blocking;
 use crate::{Error, Result};
 use alive::AliveFile;
-use args::Args;
+use args::{Args, Check};
 use config::{Environment, Loaded};
 use health::Health;
 use log::Log;
@@ -80,8 +80,11 @@ impl ServerBuilder {
     pub async fn serve(self) -> Result<()> {
         let args = Args::of_process();
         let start = Start::prepare(&args, self).unwrap_or_else(|error| refuse(&error.to_string()));
-        if args.check {
+        if let Some(check) = args.check {
             start.report();
+            if check == Check::All {
+                start.ask_store().await;
+            }
             std::process::exit(0);
         }
         start.run(args).await
@@ -107,7 +110,15 @@ impl Start {
             tracing::warn!("{warning}");
         }
         match &settings.store {
-            Some(store) => StoreUrl::parse(&store.url, &store.setting)?.check(&store.setting)?,
+            Some(store) => {
+                let url = StoreUrl::parse(store.url.as_str(), &store.setting)?;
+                let parameters = settings.redis.as_deref().unwrap_or_default();
+                if let Some(first) = parameters.first().filter(|_| !url.is_redis()) {
+                    let setting = &first.setting;
+                    tracing::warn!("{setting} does not count: the store is {url}, no Redis");
+                }
+                url.with_parameters(parameters)?.check(&store.setting)?;
+            }
             None if loaded.environment == PRODUCTION && !builder.names_store() => {
                 return Err(Error::config(
                     "in production a store has to be named: set REDIS_URL or SANCHO_STORE, or give --store",
@@ -143,6 +154,14 @@ impl Start {
                 capsule.mode(),
                 queues.join(", ")
             );
+        }
+    }
+
+    /// Says whether the store answers, and ends the program where it does not.
+    async fn ask_store(&self) {
+        match self.server.probe().await {
+            Ok(how) => println!("the store {} {how}", self.server.store()),
+            Err(error) => refuse(&error.to_string()),
         }
     }
 

@@ -172,12 +172,21 @@ impl Keys<'_> {
             return Ok(());
         }
         read(to, value).map_err(|allowed| match setting.name {
-            // A URL may hold a password.
-            "store" => wrong(&place, "wrong", &allowed),
+            // There may be a password in it.
+            "store" | "redis" => wrong(&place, "wrong", &allowed),
             _ => wrong(&place, value, &allowed),
         })?;
-        if let Some(store) = to.store.as_mut().filter(|_| setting.name == "store") {
-            store.setting = place;
+        let url = match setting.name {
+            "redis" => format!("{place}.url"),
+            _ => place.clone(),
+        };
+        if let Some(store) = to.store.as_mut().filter(|it| it.setting.is_empty()) {
+            store.setting = url;
+        }
+        for parameter in to.redis.iter_mut().flatten() {
+            if parameter.setting.is_empty() {
+                parameter.setting = format!("{place}.{}", parameter.name);
+            }
         }
         Ok(())
     }

@@ -126,6 +126,23 @@ impl RedisStore {
         url::is_scheme(scheme)
     }
 
+    /// The names of the parameters that a URL may have.
+    pub(crate) fn parameters() -> impl Iterator<Item = &'static str> {
+        url::parameters()
+    }
+
+    /// A URL with a parameter that stands elsewhere, unless it says that itself.
+    ///
+    /// # Errors
+    /// What is wrong, in words that follow the parameter's name.
+    pub(crate) fn with_parameter(
+        url: &str,
+        name: &str,
+        values: &[String],
+    ) -> Result<String, String> {
+        url::with(url, name, values)
+    }
+
     /// A URL as it may be shown: without user, password, and what else may be secret in it. Any text can be given.
     #[must_use]
     pub fn shown_url(url: &str) -> String {

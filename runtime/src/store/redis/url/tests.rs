@@ -170,3 +170,32 @@ fn no_password_is_shown_wherever_it_stands() {
     );
     assert_eq!(shown("redis://h/2"), "redis://h/2");
 }
+
+#[test]
+fn parameters_that_stand_elsewhere_count_where_the_url_is_silent() {
+    let one = |url, name, value: &str| with(url, name, &[value.to_owned()]);
+    let url = one("redis://h/1", "timeout", "1s").unwrap();
+    assert_eq!(url, "redis://h/1?timeout=1s");
+    let url = one(&url, "prefix", "a&b=c@{d}:").unwrap();
+    assert_eq!(url, "redis://h/1?timeout=1s&prefix=a%26b%3Dc%40%7Bd%7D:");
+    assert_eq!(parse(&url).map(|it| it.prefix).as_deref(), Ok("a&b=c@{d}:"));
+    assert_eq!(one(&url, "timeout", "2s").as_deref(), Ok(&*url));
+    let nodes = ["a:1".to_owned(), "b:2".to_owned()];
+    let cluster = with("redis-cluster://h?prefix={s}", "node", &nodes).unwrap();
+    assert_eq!(
+        parse(&cluster).map(|it| it.config.server.hosts().len()),
+        Ok(3)
+    );
+    for (url, name, value, said) in [
+        ("redis://h", "ca", "/x", "is only for encrypted connections"),
+        ("rediss://h", "node", "a", "is only for redis-sentinel://"),
+        ("redis://h", "db", "2", "is only for unix sockets"),
+        ("redis://h", "timeout", "2", "is \"2\": give a time"),
+    ] {
+        let error = one(url, name, value).unwrap_err();
+        assert!(error.contains(said), "{url} {name}: {error}");
+    }
+    // What is no URL is told of by who reads it.
+    assert_eq!(one("no url", "timeout", "x").as_deref(), Ok("no url"));
+    assert!(!parameters().any(|name| name == "pool"));
+}
