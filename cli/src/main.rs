@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sancho::api::Api;
+use sancho::store::redis::RedisStore;
 use sancho::{Client, Config};
 
 use args::{Args, Color, Command};
@@ -72,8 +73,17 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     Output::new(json, Color::Never).fail(&Error::usage(format!(
         "{} (--help shows what there is)",
-        lines.join("; ")
+        without_secrets(&lines.join("; "))
     )))
+}
+
+/// What was given stands in quotes, and may be the URL of a store that was meant for another argument.
+fn without_secrets(line: &str) -> String {
+    let shown = |part: &str| match part.contains('@') {
+        true => RedisStore::shown_url(part),
+        false => part.to_owned(),
+    };
+    line.split('\'').map(shown).collect::<Vec<_>>().join("'")
 }
 
 async fn run(args: Args, out: Output) -> Result<()> {

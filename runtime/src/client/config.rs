@@ -180,6 +180,13 @@ pub(crate) fn named_store(
     }
     if let Some(variable) = get("REDIS_PROVIDER") {
         return named(&variable).map(Some).ok_or_else(|| {
+            let is_name = |part: char| part.is_ascii_alphanumeric() || part == '_';
+            if !variable.chars().all(is_name) {
+                // A URL, with a password perhaps.
+                return crate::Error::config(
+                    "REDIS_PROVIDER is not the name of a variable: set it to the name of the variable that has the URL of your Redis, or set REDIS_URL",
+                );
+            }
             crate::Error::config(format!(
                 "REDIS_PROVIDER names the variable {variable}, which is not set: set {variable} to the URL of your Redis"
             ))

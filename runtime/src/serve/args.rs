@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 
 use super::config::{self, Environment, Loaded, Settings, Store};
@@ -41,7 +42,7 @@ pub(super) struct Args {
     config: Option<PathBuf>,
 
     /// The environment: which section of the config file counts [default: APP_ENV, RAILS_ENV or RACK_ENV, else development]
-    #[arg(short, long, value_name = "ENV")]
+    #[arg(short, long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     environment: Option<String>,
 
     /// What others see this process called [default: the program's name]
@@ -174,7 +175,16 @@ fn one_line(error: &clap::Error) -> String {
         line.push_str(more);
     }
     line.push_str(" (-h shows what there is)");
-    line
+    without_secrets(&line)
+}
+
+/// What was given stands in quotes, and may be the URL of a store that was meant for another argument.
+fn without_secrets(line: &str) -> String {
+    let shown = |part: &str| match part.contains('@') {
+        true => format!("{:?}", GivenUrl::from(part)),
+        false => part.to_owned(),
+    };
+    line.split('\'').map(shown).collect::<Vec<_>>().join("'")
 }
 
 #[cfg(test)]
@@ -276,6 +286,10 @@ mod tests {
                 &["--concurency", "similar", "--concurrency"],
             ),
             (&["serve"], &["unexpected argument 'serve'"]),
+            (&["redis://:secret@h/1"], &["'redis://***@h/1'"]),
+            (&["--stroe=redis://:secret@h"], &["--stroe", "--store"]),
+            (&["-e", ""], &["--environment"]),
+            (&["--check=nothing"], &["--check", "settings"]),
             (
                 &["-c", "1", "-c", "2"],
                 &["--concurrency", "multiple times"],
@@ -286,6 +300,7 @@ mod tests {
                 assert!(line.contains(part), "{args:?}: {line}");
             }
             assert!(!line.contains('\n'), "{line}");
+            assert!(!line.contains("secret"), "{line}");
         }
     }
 }

@@ -433,7 +433,12 @@ fn server(text: &str, default_port: u16) -> Result<Server, String> {
             let (host, port) = rest
                 .split_once(']')
                 .ok_or("its host begins with [ and has no ]")?;
-            (host, port.strip_prefix(':'))
+            match port.strip_prefix(':') {
+                None if !port.is_empty() => {
+                    return Err("a host in [ ] is followed by something else than :port".into());
+                }
+                port => (host, port),
+            }
         }
         None => text
             .split_once(':')

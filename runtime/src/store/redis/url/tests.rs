@@ -77,6 +77,7 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         ("redis://h:65536", "port is \"65536\"", "1 to 65535"),
         ("redis://h:+1", "port is \"+1\"", "1 to 65535"),
         ("redis://[::1", "no ]", "["),
+        ("redis://[::1]6380", "something else", ":port"),
         ("redis://h/x", "database is \"x\"", "0 to 255"),
         ("redis://h/256", "database is \"256\"", "0 to 255"),
         ("redis://h/0/1", "database is \"0/1\"", "0 to 255"),
