@@ -1,7 +1,7 @@
 //! The config file: Sidekiq's YAML, or the same keys in TOML.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::table::{ALIASES, RUBYS, SETTINGS, Setting};
@@ -23,11 +23,12 @@ const LARGEST: u64 = 1 << 20;
 pub(super) fn usual() -> Result<Option<PathBuf>> {
     for path in USUAL.map(Path::new) {
         // One that cannot be looked at is no reason to go on without its settings.
-        if path
-            .try_exists()
-            .map_err(|error| unreadable(path, &error))?
-        {
-            return Ok(Some(path.to_owned()));
+        match path.try_exists() {
+            Ok(true) => return Ok(Some(path.to_owned())),
+            Err(error) if error.kind() != ErrorKind::NotADirectory => {
+                return Err(unreadable(path, &error));
+            }
+            Ok(false) | Err(_) => {}
         }
     }
     let erb = "config/sidekiq.yml.erb";

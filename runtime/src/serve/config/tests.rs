@@ -6,23 +6,7 @@ use super::table::{REDIS, RUBYS, SETTINGS, markdown};
 use super::*;
 
 /// The sidekiq.yml of a guide to Sidekiq, as it stands there.
-const GUIDE: &str = "\
-# config/sidekiq.yml
----
-:concurrency: 10  # Number of threads per Sidekiq process
-:timeout: 25      # Seconds to wait for jobs to finish during shutdown
-
-# Define queues in priority order (higher priority first)
-:queues:
-  - critical      # Payment processing, urgent notifications
-  - default       # Standard background work
-  - mailers       # Email delivery
-  - low           # Reports, batch processing, cleanup tasks
-
-# Production overrides (optional)
-production:
-  :concurrency: 25
-";
+const GUIDE: &str = include_str!("guide.yml");
 
 fn read_as(name: &str, text: &str, environment: &str) -> Result<(Settings, Vec<String>)> {
     let folder = tempfile::tempdir().unwrap();
