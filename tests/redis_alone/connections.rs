@@ -1,9 +1,13 @@
 //! Connections: those that wake, that are cut, that lose scripts and answers, and that are refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use fred::types::Value;
 use sancho::store::redis::{RedisOptions, RedisStore};
-use sancho::store::{Batch, Commit, Interest, Lane, Order, PlaceName, Store, TxResult};
+use sancho::store::{
+    Batch, Commit, Interest, Lane, Order, PlaceName, Registration, Store, TxResult,
+};
 use sancho_tests::RedisServer;
 
 use super::{Bed, PATIENCE, push};
