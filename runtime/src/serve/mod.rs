@@ -196,11 +196,25 @@ impl Start {
         let health = health.map(|health| health.serve(handle.clone()));
         let reload = Reload::new(args, log, handle.clone(), loaded.settings);
         let reloading = systemd.clone();
+        let stopped = handle.clone();
         let orders = signals.obey(handle, move || reloading.reloading(|| reload.run()));
         let stopping = || {
             systemd.stopping();
             end_after(longest);
         };
+        // A store that gives no answer holds up nobody who is told to stop.
+        tokio::select! {
+            biased;
+            () = stopped.stopped() => {
+                tracing::info!("stopped before it was connected to its store");
+                return Ok(());
+            }
+            connected = server.connect() => {
+                if let Err(error) = connected {
+                    refuse(&error.to_string());
+                }
+            }
+        }
         let services = match wanted.start(&mut server).await {
             Ok(services) => services,
             Err(error) => refuse(&error.to_string()),
