@@ -52,6 +52,7 @@ pub(crate) struct RedisParameter {
     pub(crate) setting: String,
 }
 
+#[cfg(test)]
 impl RedisParameter {
     /// The names that there are.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -286,7 +286,7 @@ fn what_is_wrong_in_a_file_is_named_with_what_is_allowed() {
         ("redis: {node: []}\n", &["a list of them as node"]),
         ("redis: {ca: [a]}\n", &["in one line as ca"]),
         (
-            "store: memory:\nredis:\n  url: redis://:secret@h\n",
+            "store: \"memory:\"\nredis:\n  url: redis://:secret@h\n",
             &["redis is wrong", "said under two names"],
         ),
         ("- a\n", &["holds no settings"]),

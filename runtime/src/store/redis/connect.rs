@@ -127,6 +127,7 @@ impl RedisStore {
     }
 
     /// The names of the parameters that a URL may have.
+    #[cfg(test)]
     pub(crate) fn parameters() -> impl Iterator<Item = &'static str> {
         url::parameters()
     }

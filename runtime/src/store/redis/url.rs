@@ -194,6 +194,7 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
 }
 
 /// The names of the parameters that a URL may have.
+#[cfg(test)]
 pub(super) fn parameters() -> impl Iterator<Item = &'static str> {
     let there = |(_, what): &&(&str, For)| *what != For::Nothing;
     PARAMETERS.iter().filter(there).map(|(name, _)| *name)
