@@ -70,10 +70,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let lines: Vec<_> = lines
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
         .collect();
+    let line = lines.join("; ").replace(":; ", ": ");
     let json = std::env::args_os().any(|argument| argument == "--json");
     Output::new(json, Color::Never).fail(&Error::usage(format!(
         "{} (--help shows what there is)",
-        without_secrets(&lines.join("; "))
+        without_secrets(&line)
     )))
 }
 

@@ -71,7 +71,7 @@ impl Output {
         if self.json {
             self.json(value)
         } else {
-            self.say(line)
+            self.say(&one_line(line, usize::MAX))
         }
     }
 

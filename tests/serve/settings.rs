@@ -115,7 +115,8 @@ async fn a_check_says_whether_the_store_answers() {
         .collect();
     assert_eq!(lines.len(), 1, "{errors}");
     assert!(
-        lines[0].contains("redis://***@127.0.0.1:1/0?connect_timeout=100ms"),
+        lines[0].contains("redis://***@127.0.0.1:1/0?connect_timeout=100ms")
+            && lines[0].contains(": Connection refused: "),
         "{errors}"
     );
     assert!(!errors.contains("secret"), "{errors}");
@@ -299,6 +300,12 @@ async fn bad_input_is_one_line_and_exit_code_2_and_starts_nothing() {
             &["config/sidekiq.yml: redis.url cannot be used", "0 to 255"],
         ),
         (&["-C", "/dev/zero"], &[], None, &["/dev/zero"]),
+        (
+            &[],
+            &[("REDIS_URL", "rediss://h")],
+            file("redis: {ca: /gone}\n"),
+            &["REDIS_URL with the keys of redis", "ca=/gone"],
+        ),
     ] {
         let site = Site::new();
         if let Some(text) = &config {

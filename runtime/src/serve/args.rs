@@ -21,7 +21,7 @@ use crate::engine::ServedQueue;
 #[command(name = "sancho", version, about)]
 pub(super) struct Args {
     /// How many jobs run at once [default: 10]
-    #[arg(short, long, value_name = "N", value_parser = concurrency)]
+    #[arg(short, long, value_name = "N", value_parser = concurrency, allow_negative_numbers = true)]
     concurrency: Option<usize>,
 
     /// A queue to serve, NAME or NAME,WEIGHT; repeat it for more, most urgent first [default: default]
@@ -29,7 +29,7 @@ pub(super) struct Args {
     queues: Vec<ServedQueue>,
 
     /// How long a stop waits for running jobs [default: 25]
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
 
     /// The store: redis://host:6379/0, rediss://..., sqlite:path/to/file.db
@@ -171,7 +171,7 @@ fn one_line(error: &clap::Error) -> String {
     for more in
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
     {
-        line.push_str("; ");
+        line.push_str(if line.ends_with(':') { " " } else { "; " });
         line.push_str(more);
     }
     line.push_str(" (-h shows what there is)");
@@ -272,7 +272,8 @@ mod tests {
                 &["'many'", "--concurrency", "give a number"],
             ),
             (&["-c"], &["--concurrency", "value is required"]),
-            (&["-t", "-1"], &["-1"]),
+            (&["-t", "-1"], &["--timeout", "give seconds"]),
+            (&["-c", "-1"], &["--concurrency", "give a number"]),
             (&["-t", "soon"], &["--timeout", "give seconds"]),
             (&["-q", ""], &["--queue"]),
             (&["-q", "a,b"], &["--queue", "NAME,WEIGHT"]),

@@ -117,7 +117,11 @@ impl Start {
                     let setting = &first.setting;
                     tracing::warn!("{setting} does not count: the store is {url}, no Redis");
                 }
-                url.with_parameters(parameters)?.check(&store.setting)?;
+                let setting = match parameters {
+                    [] => store.setting.clone(),
+                    _ => format!("{} with the keys of redis", store.setting),
+                };
+                url.with_parameters(parameters)?.check(&setting)?;
             }
             None if loaded.environment == PRODUCTION && !builder.names_store() => {
                 return Err(Error::config(
