@@ -132,7 +132,8 @@ fn jobs_are_cancelled(store: &Store) {
 }
 
 fn a_store_is_looked_at(store: &Store) {
-    store.does(&["pause", "low"]);
+    let jid = store.enqueue(&["Report"]);
+    store.does(&["delete", &jid]);
     assert_eq!(store.json(&["processes"]), Value::Array(Vec::new()));
     assert!(store.does(&["busy"]).contains("nothing runs"));
     assert!(store.does(&["stats", "--days", "7"]).contains("PROCESSED"));
