@@ -130,10 +130,7 @@ impl Args {
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the form that clap takes readers in"
-)]
+/// Any text: it is read where it is known what it is for.
 fn url(text: &str) -> Result<GivenUrl, String> {
     Ok(text.into())
 }
