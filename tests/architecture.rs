@@ -6,10 +6,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Those of the library.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
+    let found = sources_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src"));
+    assert!(found.len() > 40, "only {} files found", found.len());
+    found
+}
+
+fn sources_of(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -17,11 +23,10 @@ fn sources() -> Vec<(PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
             }
         }
     }
-    assert!(found.len() > 40, "only {} files found", found.len());
     found
 }
 
@@ -119,4 +124,33 @@ fn each_dependency_has_a_reason() {
         .collect();
     assert!(named.len() > 30, "only {named:?}");
     assert_eq!(named, explained);
+}
+
+/// A file that code includes from elsewhere is not in the package of its crate.
+#[test]
+fn what_is_published_includes_nothing_from_elsewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut included = 0;
+    for name in ["macros", "runtime", "web", "cli"] {
+        let folder = root.join(name);
+        for (path, text) in sources_of(&folder) {
+            for part in text.split("include_str!(\"").skip(1) {
+                let (file, _) = part.split_once('"').unwrap();
+                let mut place = path.parent().unwrap().to_owned();
+                for step in Path::new(file).components() {
+                    match step {
+                        std::path::Component::ParentDir => assert!(
+                            place.pop(),
+                            "{name}/{} includes {file}, which its package has not",
+                            path.display()
+                        ),
+                        step => place.push(step),
+                    }
+                }
+                assert!(folder.join(&place).is_file(), "{name}: {}", place.display());
+                included += 1;
+            }
+        }
+    }
+    assert!(included > 20, "only {included} files found");
 }

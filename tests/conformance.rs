@@ -10,7 +10,7 @@
 //! | A4 key of another type among the queues | `redis_alone::a04_*` |
 //! | A5 effect that fails (type, ACL) | `redis_alone::a05_*`; its order: `holes::a05_*` |
 //! | A6 out of memory | `redis_alone::a06_*` |
-//! | A7 client that repeats commands by itself | `redis_alone::a07_*` |
+//! | A7 client that repeats commands by itself | `redis_alone::connections::a07_*` |
 //! | A8 repeated commit | `holes::a08_*`, `adversary` |
 //! | A9 writes lost by the server: claims that nobody knows | `holes::a09_*` |
 //! | A10 promotion that keeps the bytes | `holes::a10_*`, `adversary` |

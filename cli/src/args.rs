@@ -12,7 +12,7 @@ use clap_complete::Shell;
 ///
 /// The store is that of --store, else of SANCHO_STORE, else of the variable that REDIS_PROVIDER names, else of REDIS_URL,
 /// else sqlite:sancho.db.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "sancho",
     version,
@@ -51,7 +51,8 @@ pub(crate) enum Color {
     Never,
 }
 
-#[derive(Debug, Subcommand)]
+/// Has no `Debug`, as [`Args`] and [`Web`] have none: there are passwords in it.
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// The numbers of the store
     Stats {
@@ -134,7 +135,7 @@ pub(crate) enum Command {
     /// A live screen of queues, running jobs, processes, retries and dead jobs, with keys to act
     Top {
         /// How often it is refreshed
-        #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
+        #[arg(long, default_value = "1s", value_name = "TIME", value_parser = refresh)]
         every: Duration,
     },
     /// Serves the dashboard, of any Sidekiq too
@@ -231,14 +232,20 @@ pub(crate) struct Chosen {
     pub(crate) matching: Option<String>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(ClapArgs)]
 pub(crate) struct Web {
     /// Where; others than this machine can reach it only with users
     #[arg(long, default_value = "127.0.0.1:7433", value_name = "ADDR")]
     pub(crate) addr: SocketAddr,
-    /// A user and a password, which are asked for then; may be given several times
-    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = user)]
-    pub(crate) users: Vec<(String, String)>,
+    /// A user and a password, which are asked for then; may be given several times. Others on this machine see arguments, so
+    /// one user may be named by the variable instead
+    #[arg(
+        long = "user",
+        value_name = "NAME:PASSWORD",
+        env = "SANCHO_WEB_USER",
+        hide_env_values = true
+    )]
+    pub(crate) users: Vec<String>,
     /// Shows everything and changes nothing
     #[arg(long)]
     pub(crate) read_only: bool,
@@ -361,12 +368,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(whole))
 }
 
-fn user(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-            Ok((name.to_owned(), password.to_owned()))
-        }
-        _ => Err("write a name and a password: ada:secret".to_owned()),
+/// How often a screen is refreshed: as often as somebody can look, and often enough that it is live.
+fn refresh(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    let live = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    match live.contains(&every) {
+        true => Ok(every),
+        false => Err("write a time from 1s to 1h".to_owned()),
     }
 }
 
@@ -412,9 +420,13 @@ mod tests {
             ),
             (&["stats", "--days", "0"], "1..=1825"),
             (&["quiet"], "IDENTITY"),
+            (&["top", "--every", "0s"], "1s to 1h"),
+            (&["top", "--every", "99999w"], "1s to 1h"),
             (&["jobs", "list", "dead", "-n", "0"], "1..=1000000"),
         ] {
-            let error = Args::try_parse_from(["sancho"].iter().chain(args)).unwrap_err();
+            let error = Args::try_parse_from(["sancho"].iter().chain(args))
+                .map(drop)
+                .unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(named), "{args:?}: {error}");
         }

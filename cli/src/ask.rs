@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
 
 use crate::error::{Error, Result};
+use crate::output::one_line;
 
 /// Whether somebody is to be asked.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,7 @@ impl Ask {
                 "{plan}: nobody can be asked here, so say --yes"
             )));
         }
+        let plan = one_line(plan, usize::MAX);
         write!(stderr(), "{plan}. Go on? [y/N] ")?;
         stderr().flush()?;
         let mut answer = String::new();

@@ -64,7 +64,10 @@ impl From<sancho::api::ApiError> for Error {
 
 impl From<sancho::PushError> for Error {
     fn from(error: sancho::PushError) -> Self {
-        Self::failed(error.to_string())
+        match error {
+            sancho::PushError::Invalid { .. } => Self::usage(error.to_string()),
+            error => Self::failed(error.to_string()),
+        }
     }
 }
 

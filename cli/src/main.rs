@@ -11,9 +11,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sancho::api::Api;
+use sancho::store::redis::RedisStore;
 use sancho::{Client, Config};
 
-use args::{Args, Command};
+use args::{Args, Color, Command};
 use ask::Ask;
 use error::{Error, Result};
 use output::Output;
@@ -29,7 +30,10 @@ struct Session {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refuse(&error),
+    };
     let out = Output::new(args.json, args.color);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -48,6 +52,41 @@ fn main() -> ExitCode {
     }
 }
 
+/// Answers arguments that ask for help, or are wrong: in one line, as any other error.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let said = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .collect();
+    let line = lines.join("; ").replace(":; ", ": ");
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    Output::new(json, Color::Never).fail(&Error::usage(format!(
+        "{} (--help shows what there is)",
+        without_secrets(&line)
+    )))
+}
+
+/// What was given stands in quotes, and may be the URL of a store that was meant for another argument.
+fn without_secrets(line: &str) -> String {
+    let shown = |part: &str| match part.contains('@') {
+        true => RedisStore::shown_url(part),
+        false => part.to_owned(),
+    };
+    line.split('\'').map(shown).collect::<Vec<_>>().join("'")
+}
+
 async fn run(args: Args, out: Output) -> Result<()> {
     let ask = Ask::new(args.yes);
     let command = match args.command {
@@ -63,6 +102,9 @@ async fn run(args: Args, out: Output) -> Result<()> {
         config = config.store(store);
     }
     let store = config.store_name()?;
+    if !commands::may_begin(&command) {
+        commands::refuse_missing(&store)?;
+    }
     let client = Client::connect(config).await?;
     let session = Session {
         api: Api::new(&client),

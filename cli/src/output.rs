@@ -71,7 +71,7 @@ impl Output {
         if self.json {
             self.json(value)
         } else {
-            self.say(line)
+            self.say(&one_line(line, usize::MAX))
         }
     }
 
@@ -152,17 +152,21 @@ impl Output {
             let value = serde_json::json!({ "error": error.to_string() });
             writeln!(to, "{value}")
         } else {
-            writeln!(to, "sancho: {error}")
+            writeln!(to, "sancho: {}", one_line(&error.to_string(), usize::MAX))
         };
         error.code()
     }
 
     fn print(self, text: &str) -> Result<()> {
-        match writeln!(std::io::stdout(), "{text}") {
-            // Whoever read it has seen enough: `sancho jobs list dead | head`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            printed => Ok(printed?),
-        }
+        unless_closed(writeln!(std::io::stdout(), "{text}"))
+    }
+}
+
+/// What was written to standard output. Whoever read it may have seen enough: `sancho jobs list dead | head`.
+pub(crate) fn unless_closed(written: std::io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 

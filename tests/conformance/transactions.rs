@@ -40,6 +40,7 @@ store_conformance![
     releasing_ends_one_claim,
     counters_add_up_in_total_and_by_utc_day,
     a_counter_is_set_to_zero_and_its_days_stay,
+    a_counter_is_carried_alone_and_never_below_zero,
     counting_nothing_adds_nothing,
     sets_of_names_hold_each_once,
     leaving_a_set_that_one_is_not_in_does_nothing,
@@ -462,6 +463,33 @@ async fn counters_add_up_in_total_and_by_utc_day(store: Fixture) {
             "{stat:?} {day:?}"
         );
     }
+}
+
+async fn a_counter_is_carried_alone_and_never_below_zero(store: Fixture) {
+    let carry = |day: Option<&str>, by| Effect::Carry {
+        stat: Stat::Failed,
+        day: day.map(Into::into),
+        by,
+    };
+    let old = "2026-01-05";
+    store.apply(vec![carry(None, 5), carry(Some(old), 3)]).await;
+    store.apply(vec![Effect::Count(Stat::Failed, 1)]).await;
+    let which = [
+        (Stat::Failed, None),
+        (Stat::Failed, Some(old)),
+        (Stat::Failed, Some("2026-11-24")),
+        (Stat::Processed, None),
+    ];
+    assert_eq!(store.counters(&which).await.unwrap(), [6, 3, 1, 0]);
+    store
+        .apply(vec![carry(None, -2), carry(Some(old), -3)])
+        .await;
+    assert_eq!(store.counters(&which).await.unwrap(), [4, 0, 1, 0]);
+    store
+        .apply(vec![carry(None, -9), carry(Some(old), -1)])
+        .await;
+    store.apply(vec![carry(None, 2)]).await;
+    assert_eq!(store.counters(&which).await.unwrap(), [2, 0, 1, 0]);
 }
 
 async fn counting_nothing_adds_nothing(store: Fixture) {

@@ -24,6 +24,7 @@ mod limits;
 mod long_jobs;
 mod middleware;
 mod observing;
+mod opentelemetry;
 mod payloads;
 mod policy;
 mod presence;

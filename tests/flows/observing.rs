@@ -28,6 +28,8 @@ async fn seen(how: String, #[state] to: &Report) -> Result<Outcome, String> {
     match &*how {
         "fails" => Err("the mill is a giant".into()),
         "discards" => Ok(Outcome::Discard("no giant".into())),
+        "dies" => Ok(Outcome::Dead("no mill".into())),
+        "hangs" => std::future::pending().await,
         _ => Ok(Outcome::Done),
     }
 }
@@ -50,7 +52,7 @@ async fn a_run_is_counted(flow: Flow) {
     handle.started().await;
     assert_eq!(handle.ready().await, Ok(()));
     let client = &flow.client;
-    for how in ["succeeds", "fails", "succeeds"] {
+    for how in ["succeeds", "fails", "succeeds", "dies"] {
         client
             .job("Seen")
             .queue("seen")
@@ -74,12 +76,16 @@ async fn a_run_is_counted(flow: Flow) {
         "{class=\"(other)\",queue=\"(other)\"}",
     );
     let expected = [
-        (format!("sancho_jobs_processed_total{ok}"), 3.0),
-        (format!("sancho_jobs_failed_total{ok}"), 1.0),
-        (format!("sancho_job_duration_seconds_count{ok}"), 3.0),
+        (format!("sancho_jobs_processed_total{ok}"), 4.0),
+        (format!("sancho_jobs_failed_total{ok}"), 2.0),
+        (format!("sancho_job_duration_seconds_count{ok}"), 4.0),
         (format!("sancho_jobs_failed_total{other}"), 1.0),
-        ("sancho_jobs_retried_total".into(), 2.0),
-        ("sancho_jobs_died_total".into(), 0.0),
+        (format!("sancho_jobs_retried_total{ok}"), 1.0),
+        (format!("sancho_jobs_retried_total{other}"), 1.0),
+        (format!("sancho_jobs_died_total{ok}"), 1.0),
+        (format!("sancho_jobs_died_total{other}"), 0.0),
+        (format!("sancho_jobs_recovered_total{ok}"), 0.0),
+        (format!("sancho_jobs_fenced_total{ok}"), 0.0),
         ("sancho_busy{capsule=\"default\"}".into(), 0.0),
         ("sancho_concurrency{capsule=\"default\"}".into(), 10.0),
         ("sancho_store_up".into(), 1.0),
@@ -111,11 +117,30 @@ async fn a_run_is_counted(flow: Flow) {
     let text = handle.metrics_text().await;
     assert_eq!(
         value(&text, &format!("sancho_jobs_processed_total{ok}")),
-        Some(3.0)
+        Some(4.0)
     );
 }
 
-flows! { a_run_is_counted }
+async fn a_recovery_is_counted_for_its_class(flow: Flow) {
+    let (builder, mut reports) = flow.server();
+    let dying = Running::start(builder.only::<seen>().queues(["seen"]));
+    let hanging = flow.client.job("Seen").queue("seen");
+    hanging.perform_async(("hangs",)).await.unwrap();
+    assert_eq!(reports.next().await, "hangs");
+    dying.kill().await;
+    flow.pass(Duration::from_secs(60));
+    let (builder, mut reports) = flow.server();
+    let server = builder.only::<seen>().queues(["seen"]).build().unwrap();
+    let handle = server.handle();
+    let running = Running::run(server);
+    assert_eq!(reports.next().await, "hangs");
+    let series = "sancho_jobs_recovered_total{class=\"Seen\",queue=\"seen\"}";
+    let text = handle.metrics_text().await;
+    assert_eq!(value(&text, series), Some(1.0), "{text}");
+    running.kill().await;
+}
+
+flows! { a_run_is_counted a_recovery_is_counted_for_its_class }
 
 /// Something that is said, as the tables of the guide show it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,23 +5,7 @@ use sancho_tests::RedisServer;
 use crate::process::{Site, WORKER, Worker};
 
 /// The sidekiq.yml of a guide to Sidekiq, as it stands there.
-const GUIDE: &str = "\
-# config/sidekiq.yml
----
-:concurrency: 10  # Number of threads per Sidekiq process
-:timeout: 25      # Seconds to wait for jobs to finish during shutdown
-
-# Define queues in priority order (higher priority first)
-:queues:
-  - critical      # Payment processing, urgent notifications
-  - default       # Standard background work
-  - mailers       # Email delivery
-  - low           # Reports, batch processing, cleanup tasks
-
-# Production overrides (optional)
-production:
-  :concurrency: 25
-";
+const GUIDE: &str = include_str!("../../runtime/src/serve/config/guide.yml");
 
 #[tokio::test]
 async fn the_command_lines_of_the_guide_serve() {
@@ -70,7 +54,15 @@ async fn the_unit_of_the_guide_serves_with_one_line_for_redis() {
 async fn a_check_says_what_would_start_and_starts_nothing() {
     let site = Site::new();
     site.write("config/sidekiq.yml", GUIDE);
-    let mut command = site.worker(["--check", "-e", "production", "-q", "a,2", "-q", "b"]);
+    let mut command = site.worker([
+        "--check=settings",
+        "-e",
+        "production",
+        "-q",
+        "a,2",
+        "-q",
+        "b",
+    ]);
     command.env("REDIS_URL", "redis://:secret@127.0.0.1:1/0");
     let (code, said, _) = site.ended(command).await;
     assert_eq!(code, Some(0));
@@ -89,6 +81,45 @@ async fn a_check_says_what_would_start_and_starts_nothing() {
         errors.starts_with("error: ") && errors.contains("127.0.0.1:port"),
         "{errors}"
     );
+}
+
+#[tokio::test]
+async fn a_check_says_whether_the_store_answers() {
+    let redis = RedisServer::start(&[]);
+    let site = Site::new();
+    let mut command = site.worker(["--check"]);
+    command.env("REDIS_URL", redis.url());
+    let (code, said, errors) = site.ended(command).await;
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(
+        said.ends_with(&format!("the store {} answers\n", redis.url())),
+        "{said}"
+    );
+
+    // A SQLite file is not made by a look.
+    let (code, said, _) = site.ended(site.worker(["--check"])).await;
+    assert_eq!(code, Some(0));
+    let absent = "the store sqlite:sancho.db is not there yet, and will be made\n";
+    assert!(said.ends_with(absent), "{said}");
+    assert!(site.files().is_empty(), "{:?}", site.files());
+
+    // The keys of `redis` count for it too.
+    site.write("config/sidekiq.yml", "redis:\n  connect_timeout: 100ms\n");
+    let mut away = site.worker(["--check"]);
+    away.env("REDIS_URL", "redis://:secret@127.0.0.1:1/0");
+    let (code, _, errors) = site.ended(away).await;
+    assert_eq!(code, Some(2), "{errors}");
+    let lines: Vec<_> = errors
+        .lines()
+        .filter(|it| it.starts_with("error: "))
+        .collect();
+    assert_eq!(lines.len(), 1, "{errors}");
+    assert!(
+        lines[0].contains("redis://***@127.0.0.1:1/0?connect_timeout=100ms")
+            && lines[0].contains(": Connection refused: "),
+        "{errors}"
+    );
+    assert!(!errors.contains("secret"), "{errors}");
 }
 
 #[tokio::test]
@@ -239,6 +270,41 @@ async fn bad_input_is_one_line_and_exit_code_2_and_starts_nothing() {
             &[],
             None,
             &["alive_file", "no/such/folder"],
+        ),
+        (&["redis://:secret@h"], &[], None, &["'redis://***@h'"]),
+        (
+            &[],
+            &[("REDIS_PROVIDER", "redis://:secret@h")],
+            None,
+            &["REDIS_PROVIDER is not the name of a variable"],
+        ),
+        (
+            &[],
+            &[("REDIS_URL", "redis://h")],
+            file("redis: {ca: /x}\n"),
+            &[
+                "config/sidekiq.yml: redis.ca is only for encrypted",
+                "rediss://",
+            ],
+        ),
+        (
+            &[],
+            &[],
+            file("redis: {timeout: 1m}\n"),
+            &["config/sidekiq.yml: redis is wrong", "0.1 to 10", "timeout"],
+        ),
+        (
+            &[],
+            &[],
+            file("redis: {url: \"redis://:secret@h/x\"}\n"),
+            &["config/sidekiq.yml: redis.url cannot be used", "0 to 255"],
+        ),
+        (&["-C", "/dev/zero"], &[], None, &["/dev/zero"]),
+        (
+            &[],
+            &[("REDIS_URL", "rediss://h")],
+            file("redis: {ca: /gone}\n"),
+            &["REDIS_URL with the keys of redis", "ca=/gone"],
         ),
     ] {
         let site = Site::new();

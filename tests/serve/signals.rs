@@ -77,3 +77,17 @@ async fn a_hangup_reads_the_config_file_anew() {
     worker.line("still here").await;
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_while_it_connects_ends_in_order() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = Site::new();
+    let mut command = site.worker([""; 0]);
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    command.env("REDIS_URL", format!("{url}?connect_timeout=10s"));
+    let mut worker = Worker::start(command);
+    let (_connection, _) = silent.accept().await.unwrap();
+    worker.send(Signal::TERM);
+    worker.line("stopped before it was connected").await;
+    assert!(worker.ended().await.success());
+}

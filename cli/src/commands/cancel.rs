@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::Session;
 use crate::error::{Error, Result};
+use crate::output::one_line;
 
 pub(crate) async fn cancel(session: &Session, jids: &[String]) -> Result<()> {
     let mut shown = Vec::with_capacity(jids.len());
@@ -30,7 +31,7 @@ pub(crate) async fn cancel(session: &Session, jids: &[String]) -> Result<()> {
             other => ("other", format!("{jid}: {other:?}")),
         };
         if !session.out.json {
-            session.out.say(&line)?;
+            session.out.say(&one_line(&line, usize::MAX))?;
         }
         shown.push(json!({ "jid": jid, "cancelled": name }));
     }

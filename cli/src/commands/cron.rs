@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::Session;
 use crate::args::{Cron, CronAdd};
 use crate::error::{Error, Result};
-use crate::output::{Cell, Look, human, moment};
+use crate::output::{Cell, Look, human, moment, one_line};
 
 /// How many of the next ticks are shown.
 const NEXT: usize = 5;
@@ -177,8 +177,9 @@ async fn show(session: &Session, name: &str) -> Result<()> {
     }
     let line = |name: &str, value: &str| {
         out.say(&format!(
-            "{}{value}",
-            out.paint(&format!("{name:<10}"), Look::Faint)
+            "{}{}",
+            out.paint(&format!("{name:<10}"), Look::Faint),
+            one_line(value, usize::MAX)
         ))
     };
     line("entry", &shown.name)?;

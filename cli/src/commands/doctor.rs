@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Session;
 use crate::error::{Error, Result};
-use crate::output::{Look, grouped};
+use crate::output::{Look, grouped, one_line};
 
 pub(crate) async fn doctor(session: &Session, fix: bool) -> Result<()> {
     let Session { api, out, .. } = session;
@@ -73,7 +73,8 @@ fn line(session: &Session, violation: &Violation, mended: Option<&Mended>) -> St
     } else {
         Look::Bad
     };
-    let text = session.out.paint(&violation.to_string(), look);
+    let text = one_line(&violation.to_string(), usize::MAX);
+    let text = session.out.paint(&text, look);
     match mended {
         Some(Mended::Done) => format!("{text}: mended"),
         Some(Mended::Gone) => format!("{text}: it is not so any more"),

@@ -1,22 +1,21 @@
 //! What describes the command itself.
 
+use std::io::{Write as _, stdout};
+
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::args::Args;
 use crate::error::Result;
+use crate::output::unless_closed;
 
 pub(crate) fn completions(shell: Shell) -> Result<()> {
-    clap_complete::generate(
-        shell,
-        &mut Args::command(),
-        "sancho",
-        &mut std::io::stdout(),
-    );
-    Ok(())
+    // It panics where it cannot write.
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "sancho", &mut text);
+    unless_closed(stdout().write_all(&text))
 }
 
 pub(crate) fn man() -> Result<()> {
-    clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout())?;
-    Ok(())
+    unless_closed(clap_mangen::Man::new(Args::command()).render(&mut stdout()))
 }

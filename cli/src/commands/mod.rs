@@ -15,9 +15,38 @@ mod top;
 mod transfer;
 mod web;
 
+use std::path::Path;
+
 use crate::Session;
-use crate::args::{Command, Jobs};
-use crate::error::Result;
+use crate::args::{Command, Cron, Jobs};
+use crate::error::{Error, Result};
+
+/// Refuses a SQLite file that is not there, by the name of its store: opened, it would be made, and look like one without jobs.
+pub(crate) fn refuse_missing(store: &str) -> Result<()> {
+    if store == "memory:" {
+        return Err(Error::usage(
+            "the store is memory:, which is of one process alone: name another with --store",
+        ));
+    }
+    match store.strip_prefix("sqlite:") {
+        Some(path) if !Path::new(path).exists() => Err(Error::usage(format!(
+            "the store is {store}, and there is no such file: name another with --store, SANCHO_STORE or REDIS_URL"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a command may be the first that a store hears of.
+pub(crate) fn may_begin(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Enqueue(_)
+            | Command::Import { .. }
+            | Command::Cron(Cron::Add(_) | Cron::Load { .. })
+            | Command::Pause { .. }
+            | Command::Web(_)
+    )
+}
 
 pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {

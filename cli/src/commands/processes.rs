@@ -8,7 +8,7 @@ use super::jobs::Shown as Job;
 use crate::Session;
 use crate::args::Processes;
 use crate::error::{Error, Result};
-use crate::output::{Cell, Look, moment};
+use crate::output::{Cell, Look, moment, one_line};
 
 #[derive(Serialize)]
 struct Shown {
@@ -160,9 +160,10 @@ async fn tell(session: &Session, which: &Processes, signal: Signal, done: &str) 
     for process in found {
         session.api.signal(&process.identity, signal).await?;
         if !session.out.json {
-            session
-                .out
-                .say(&format!("{} is {done}", process.identity))?;
+            session.out.say(&format!(
+                "{} is {done}",
+                one_line(&process.identity, usize::MAX)
+            ))?;
         }
         told.push(process.identity);
     }
@@ -182,6 +183,9 @@ async fn chosen(session: &Session, which: &Processes) -> Result<Vec<Process>> {
         };
     }
     let find = |text: &String| {
+        if let Some(exactly) = processes.iter().find(|it| it.identity == *text) {
+            return Ok(exactly.clone());
+        }
         let mut found = processes
             .iter()
             .filter(|process| process.identity.starts_with(text.as_str()));

@@ -9,16 +9,23 @@ use crate::error::{Error, Result};
 use crate::output::{Output, grouped};
 
 pub(crate) async fn relocate(out: Output, ask: Ask, from: &str, to: &str) -> Result<()> {
-    if from == to {
+    let same = from == to;
+    let (from, to) = (named("--from", from)?, named("--to", to)?);
+    if same {
         return Err(Error::usage(format!(
-            "--from and --to are the same store, {from}"
+            "--from and --to are the same store, {}",
+            from.name
         )));
     }
-    let (source, from) = connect("--from", from).await?;
-    let (destination, to) = connect("--to", to).await?;
+    super::refuse_missing(&from.name)?;
+    let (source, destination) = (from.connect().await?, to.connect().await?);
+    let (from, to) = (from.name, to.name);
     let stats = source.stats().await?;
     let total = stats.enqueued + stats.scheduled + stats.retries + stats.dead;
-    ask.before(&format!("{} jobs leave {from} for {to}", grouped(total)))?;
+    ask.before(&format!(
+        "{} jobs leave {from} for {to}, with the pauses, the cron and the counters of all days; metrics by class and the marks of deploys stay, since they fade by themselves",
+        grouped(total)
+    ))?;
     let bar = out.bar(total, "moved");
     let mut relocation = source.move_to(&destination);
     let (mut moved, mut already) = (0, 0);
@@ -37,11 +44,30 @@ pub(crate) async fn relocate(out: Output, ask: Ask, from: &str, to: &str) -> Res
     out.done(&line, &json!({ "moved": moved, "already": already }))
 }
 
-/// The store, and its name without its password.
-async fn connect(option: &str, url: &str) -> Result<(Api, String)> {
-    let wrong = |error: sancho::Error| Error::usage(format!("{option}: {error}"));
+/// A store that an option names.
+struct Named {
+    option: &'static str,
+    config: Config,
+    /// Without its password.
+    name: String,
+}
+
+fn named(option: &'static str, url: &str) -> Result<Named> {
     let config = Config::new().store(url);
-    let name = config.store_name().map_err(wrong)?;
-    let client = Client::connect(config).await.map_err(wrong)?;
-    Ok((Api::new(&client), name))
+    let name = config
+        .store_name()
+        .map_err(|error| Error::usage(format!("{option}: {error}")))?;
+    Ok(Named {
+        option,
+        config,
+        name,
+    })
+}
+
+impl Named {
+    async fn connect(&self) -> Result<Api> {
+        let client = Client::connect(self.config.clone()).await;
+        let client = client.map_err(|error| Error::usage(format!("{}: {error}", self.option)))?;
+        Ok(Api::new(&client))
+    }
 }

@@ -1,6 +1,6 @@
 //! Export and import: jobs as lines of JSON, byte for byte.
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use sancho::api::{Api, JobRecord};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::Session;
 use crate::args::Place;
 use crate::error::{Error, Result};
-use crate::output::grouped;
+use crate::output::{grouped, unless_closed};
 use crate::select;
 
 /// A line.
@@ -52,9 +52,14 @@ pub(crate) async fn export(
     };
     let mut written = 0;
     for place in &places {
-        written += export_place(&session.api, place, &mut to).await?;
+        match export_place(&session.api, place, &mut to).await? {
+            Some(jobs) => written += jobs,
+            // Whoever read it has seen enough.
+            None if output.is_none() => return Ok(()),
+            None => break,
+        }
     }
-    to.flush()?;
+    unless_closed(to.flush())?;
     // Standard output is the export itself.
     if let Some(path) = output {
         let line = format!("{} jobs written to {}", grouped(written), path.display());
@@ -75,8 +80,8 @@ async fn all(api: &Api) -> Result<Vec<Place>> {
         .collect())
 }
 
-/// Writes a place, in the order in which [`import`] brings it back.
-async fn export_place(api: &Api, place: &Place, to: &mut dyn Write) -> Result<u64> {
+/// Writes a place, in the order in which [`import`] brings it back; nothing comes of it where nobody reads any more.
+async fn export_place(api: &Api, place: &Place, to: &mut dyn Write) -> Result<Option<u64>> {
     let mut written = 0;
     let mut cursor = Some(0);
     while let Some(from) = cursor {
@@ -114,12 +119,16 @@ async fn export_place(api: &Api, place: &Place, to: &mut dyn Write) -> Result<u6
                 payload_hex: text.is_none().then(|| hex(job.payload())),
                 payload: text,
             };
-            serde_json::to_writer(&mut *to, &line)?;
-            to.write_all(b"\n")?;
+            let mut bytes = serde_json::to_vec(&line)?;
+            bytes.push(b'\n');
+            match to.write_all(&bytes) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(None),
+                written => written?,
+            }
             written += 1;
         }
     }
-    Ok(written)
+    Ok(Some(written))
 }
 
 pub(crate) async fn import(session: &Session, file: &Path) -> Result<()> {
@@ -133,25 +142,39 @@ pub(crate) async fn import(session: &Session, file: &Path) -> Result<()> {
     // Everything is read before anything is written, so that a mistake in the last line changes nothing.
     let mut jobs = Vec::new();
     for (index, line) in from.lines().enumerate() {
-        let line = line?;
+        let wrong = |what: String| {
+            Error::usage(format!(
+                "{}, line {}: {what}; nothing was imported",
+                file.display(),
+                index + 1
+            ))
+        };
+        let line = line.map_err(|error| wrong(error.to_string()))?;
         if !line.trim().is_empty() {
-            let wrong = |what: String| {
-                Error::usage(format!(
-                    "{}, line {}: {what}; nothing was imported",
-                    file.display(),
-                    index + 1
-                ))
-            };
-            jobs.push(read(&line).map_err(wrong)?);
+            let job = read(&line).map_err(wrong)?;
+            if let (Place::Queue(name), ..) = &job {
+                session
+                    .api
+                    .queue(name)
+                    .map_err(|error| wrong(error.to_string()))?;
+            }
+            jobs.push(job);
         }
     }
     let bar = session.out.bar(jobs.len() as u64, "imported");
-    for (place, at, payload) in &jobs {
-        match (place, select::set(&session.api, place)) {
-            (Place::Queue(name), _) => session.api.queue(name)?.put(payload.clone()).await?,
-            (_, Some(set)) => set.put(*at, payload.clone()).await?,
-            (_, None) => {}
-        }
+    for (done, (place, at, payload)) in jobs.iter().enumerate() {
+        let put = match (place, select::set(&session.api, place)) {
+            (Place::Queue(name), _) => session.api.queue(name)?.put(payload.clone()).await,
+            (_, Some(set)) => set.put(*at, payload.clone()).await,
+            (_, None) => Ok(()),
+        };
+        put.map_err(|error| {
+            Error::failed(format!(
+                "{error}; the first {} of {} jobs were imported",
+                grouped(done as u64),
+                grouped(jobs.len() as u64)
+            ))
+        })?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -195,7 +218,9 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let byte = |pair: &[u8]| {
-        let text = std::str::from_utf8(pair).ok()?;
+        // A sign is no digit, but would be read.
+        let digits = pair.iter().all(u8::is_ascii_hexdigit);
+        let text = std::str::from_utf8(pair).ok().filter(|_| digits)?;
         u8::from_str_radix(text, 16).ok()
     };
     pairs.map(byte).collect()
@@ -236,5 +261,6 @@ mod tests {
         let bytes = b"{bad \xff\x00";
         assert_eq!(unhex(&hex(bytes)).unwrap(), bytes);
         assert_eq!(unhex("zz"), None);
+        assert_eq!(unhex("+f"), None);
     }
 }

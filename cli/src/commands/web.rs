@@ -10,7 +10,12 @@ pub(crate) async fn web(session: &Session, web: Web) -> Result<()> {
     let mut options = Options::new()
         .store_name(session.store.as_str())
         .mask(web.masked);
-    for (name, password) in web.users {
+    for user in &web.users {
+        let named = user.split_once(':');
+        let (name, password) = named
+            .filter(|(name, password)| !name.is_empty() && !password.is_empty())
+            // What was given may be a password.
+            .ok_or_else(|| Error::usage("--user needs a name and a password: ada:secret"))?;
         options = options.user(name, password);
     }
     if web.read_only {

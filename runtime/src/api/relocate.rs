@@ -1,5 +1,7 @@
 //! Moving everything from one store to another.
 
+mod counters;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use super::{Api, ApiError, Iteration, JobRecord};
 use crate::job::payload::{Edit, splice};
 use crate::store::{
     Claim, ClaimId, ClaimRequest, Claimed, Effect, End, Entry, Guard, Key, Members, Order, Owner,
-    Place, PlaceName, Registration, Source, Standing, Stat, TimedSet, Tx, TxResult, keys,
+    Place, PlaceName, Registration, Source, Standing, TimedSet, Tx, TxResult, keys,
 };
 
 /// For how long it remembers.
@@ -56,12 +58,13 @@ pub struct Relocated {
 }
 
 impl Api {
-    /// Moves all jobs, pauses, entries of the cron and total counters to another store: for the day when one machine is no longer enough.
+    /// Moves all jobs, pauses, entries of the cron and counters, those of single days too, to another store: for the day when one machine is no longer enough.
     ///
     /// Payloads keep their bytes, entries their times, queues their order; what the destination has already stands before. Each page is
     /// placed there and then taken here, so a move that is cut off at any point loses nothing, and going on with a new one
     /// places nothing twice. Of jobs that stand in a queue as the very same bytes one is left. What is pushed here meanwhile is
-    /// moved as well, until nothing is left. Processes, the counters of single days and the metrics stay.
+    /// moved as well, until nothing is left. Counters are added to those of the destination, each once. What stays is what is kept for
+    /// a short time anyway: processes, the metrics of classes and the marks of deploys.
     pub fn move_to(&self, destination: &Self) -> Relocation {
         Relocation {
             from: self.clone(),
@@ -343,20 +346,7 @@ impl Relocation {
             applied(&self.placed.commit(put).await?)?;
             applied(&self.taken.commit(take).await?)?;
         }
-        let stats = self.from.stats().await?;
-        let totals = [
-            (Stat::Processed, stats.processed),
-            (Stat::Failed, stats.failed),
-        ];
-        let counts = totals.into_iter().filter(|(_, total)| *total > 0);
-        let add: Vec<_> = counts
-            .map(|(stat, total)| Effect::Count(stat, total))
-            .collect();
-        if !add.is_empty() {
-            applied(&self.placed.commit(vec![Tx::always(add)]).await?)?;
-            let reset = Stat::ALL.map(Effect::Reset).into();
-            applied(&self.taken.commit(vec![Tx::always(reset)]).await?)?;
-        }
+        self.carry_counters().await?;
         let left = self
             .from
             .store()

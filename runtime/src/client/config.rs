@@ -4,7 +4,7 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connect::StoreUrl;
+use super::connect::{GivenUrl, RedisParameter, StoreUrl};
 use super::{ClientMiddleware, ClientMiddlewareChain, Surroundings};
 use crate::job::States;
 use crate::job::payload::Wire;
@@ -18,7 +18,8 @@ use crate::job::payload::Wire;
 #[derive(Clone, Debug)]
 #[must_use = "a configuration does nothing by itself"]
 pub struct Config {
-    store: Option<String>,
+    store: Option<GivenUrl>,
+    redis: Vec<RedisParameter>,
     pub(super) push_timeout: Duration,
     pub(super) wire: Wire,
     pub(super) surroundings: Surroundings,
@@ -39,6 +40,7 @@ impl Config {
     pub fn new() -> Self {
         Self {
             store: None,
+            redis: Vec::new(),
             push_timeout: PUSH_TIMEOUT,
             wire: Wire::default(),
             surroundings: Surroundings::default(),
@@ -47,7 +49,13 @@ impl Config {
 
     /// The store: `redis://host:6379/0`, `rediss://...`, `redis+unix:///path`, `sqlite:path/to/file.db`, or `memory:`.
     pub fn store(mut self, url: impl Into<String>) -> Self {
-        self.store = Some(url.into());
+        self.store = Some(GivenUrl::from(url));
+        self
+    }
+
+    /// What is said of a Redis beside its URL, which comes first.
+    pub(crate) fn redis_parameters(mut self, parameters: Vec<RedisParameter>) -> Self {
+        self.redis = parameters;
         self
     }
 
@@ -138,10 +146,11 @@ impl Config {
 
     /// The store that this names, or the environment.
     pub(crate) fn store_url(&self) -> crate::Result<StoreUrl> {
-        match &self.store {
-            Some(url) => StoreUrl::parse(url, "the store"),
+        let url = match &self.store {
+            Some(url) => StoreUrl::parse(url.as_str(), "the store"),
             None => from_environment(|name| env::var(name).ok().filter(|value| !value.is_empty())),
-        }
+        };
+        url?.with_parameters(&self.redis)
     }
 }
 
@@ -171,6 +180,13 @@ pub(crate) fn named_store(
     }
     if let Some(variable) = get("REDIS_PROVIDER") {
         return named(&variable).map(Some).ok_or_else(|| {
+            let is_name = |part: char| part.is_ascii_alphanumeric() || part == '_';
+            if !variable.chars().all(is_name) {
+                // A URL, with a password perhaps.
+                return crate::Error::config(
+                    "REDIS_PROVIDER is not the name of a variable: set it to the name of the variable that has the URL of your Redis, or set REDIS_URL",
+                );
+            }
             crate::Error::config(format!(
                 "REDIS_PROVIDER names the variable {variable}, which is not set: set {variable} to the URL of your Redis"
             ))

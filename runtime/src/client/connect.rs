@@ -1,7 +1,7 @@
 //! Choosing a store by its URL.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -22,7 +22,72 @@ pub enum StoreUrl {
     Memory,
 }
 
+/// A URL as somebody gave it. There may be a password in it, so it is not shown whole.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct GivenUrl(String);
+
+impl GivenUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for GivenUrl {
+    fn from(url: T) -> Self {
+        Self(url.into())
+    }
+}
+
+impl fmt::Debug for GivenUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&RedisStore::shown_url(&self.0))
+    }
+}
+
+/// A parameter of a Redis that stands beside its URL, and where it was said.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RedisParameter {
+    pub(crate) name: &'static str,
+    pub(crate) values: Vec<String>,
+    pub(crate) setting: String,
+}
+
+#[cfg(test)]
+impl RedisParameter {
+    /// The names that there are.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        RedisStore::parameters()
+    }
+}
+
+/// Without what may be a password.
+impl fmt::Debug for RedisParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.setting)
+    }
+}
+
 impl StoreUrl {
+    /// Whether it is that of a Redis.
+    pub(crate) fn is_redis(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
+    /// This with parameters that stand elsewhere; what the URL says itself counts. A store that is no Redis takes none.
+    ///
+    /// # Errors
+    /// A parameter that this Redis cannot have.
+    pub(crate) fn with_parameters(self, parameters: &[RedisParameter]) -> Result<Self> {
+        let Self::Redis(url) = self else {
+            return Ok(self);
+        };
+        let with = |url: String, it: &RedisParameter| {
+            RedisStore::with_parameter(&url, it.name, &it.values)
+                .map_err(|why| Error::config(format!("{} {why}", it.setting)))
+        };
+        parameters.iter().try_fold(url, with).map(Self::Redis)
+    }
+
     /// Reads a URL that stands in `setting`.
     ///
     /// # Errors
@@ -108,6 +173,46 @@ impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreUrl({self})")
     }
+}
+
+/// Whether the store answers now: nothing is made where it is not there. Gives what there is to say of it.
+///
+/// # Errors
+/// Those of a start that would fail.
+pub(crate) async fn probe(url: &StoreUrl) -> Result<&'static str> {
+    match url {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new("."));
+            writable(folder).map_err(|error| {
+                Error::config(format!(
+                    "the store is {url}, which cannot be made in {}: {error}; give a folder that can be written to",
+                    folder.display()
+                ))
+            })?;
+            Ok("is not there yet, and will be made")
+        }
+        _ => {
+            let store = store(url).await?;
+            let census = store.census().await;
+            census.map_err(|error| {
+                Error::store(format!("{error}; check that it is running"), error)
+            })?;
+            Ok("answers")
+        }
+    }
+}
+
+#[cfg(unix)]
+fn writable(folder: &Path) -> std::io::Result<()> {
+    use rustix::fs::{Access, access};
+
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(Into::into)
+}
+
+#[cfg(not(unix))]
+fn writable(folder: &Path) -> std::io::Result<()> {
+    std::fs::metadata(folder).map(drop)
 }
 
 /// Opens the store.

@@ -26,6 +26,7 @@ pub use class::{ClassSet, DefaultClient, client};
 pub use config::Config;
 pub(crate) use config::named_store;
 pub use connect::StoreUrl;
+pub(crate) use connect::{GivenUrl, RedisParameter, probe};
 pub use default::init;
 pub use error::{BulkError, InlineError, PushError};
 pub use middleware::{ClientMiddleware, ClientMiddlewareChain, ClientNext, Stop};

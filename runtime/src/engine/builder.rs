@@ -17,7 +17,7 @@ use super::middleware::{Middleware, MiddlewareChain};
 use super::orders::Handle;
 use super::points::{Point, Points};
 use super::queues::ServedQueue;
-use crate::client::{Client, ClientMiddlewareChain, Config};
+use crate::client::{Client, ClientMiddlewareChain, Config, RedisParameter};
 use crate::job::cron::CronEntry;
 use crate::job::payload::Wire;
 use crate::job::{Definition, Job, Registry, States};
@@ -358,6 +358,12 @@ impl ServerBuilder {
     #[doc(hidden)]
     pub fn with_points(mut self, hook: impl Fn(Point) + Send + Sync + 'static) -> Self {
         self.points = Points(Some(Arc::new(hook)));
+        self
+    }
+
+    /// What is said of a Redis beside its URL.
+    pub(crate) fn redis_parameters(mut self, parameters: Vec<RedisParameter>) -> Self {
+        self.client_config = self.client_config.redis_parameters(parameters);
         self
     }
 

@@ -118,6 +118,11 @@ pub(crate) struct Dying {
 }
 
 impl Dying {
+    /// The job's class; of an ActiveJob, the class that its wrapper wraps. Empty where there is none.
+    pub(super) fn class(&self) -> &str {
+        &self.class
+    }
+
     /// The end of this payload, of this class and message of an error.
     pub(crate) fn new(
         payload: Bytes,

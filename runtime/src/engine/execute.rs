@@ -142,9 +142,11 @@ pub(super) async fn conclude(
         checkpoints: Some(checkpoints),
     };
     engine.observed().metrics.record(metrics::Execution {
-        class: known.class(),
-        is_served: known.job.is_some(),
-        queue: &claimed.queue,
+        series: metrics::Series {
+            class: known.class(),
+            is_served: known.job.is_some(),
+            queue: &claimed.queue,
+        },
         ending,
         took,
     });

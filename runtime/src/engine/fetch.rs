@@ -11,6 +11,7 @@ use super::Engine;
 use super::capsule::CapsuleState;
 use super::execute::{self, Executed};
 use super::finish::{self, Finished};
+use super::metrics::Series;
 use super::pace::Pace;
 use super::points::Point;
 use super::pulse::Pulse;
@@ -18,6 +19,7 @@ use super::queues::Draw;
 use super::session::{Claims, Turn};
 use super::shutdown::Stop;
 use crate::job::checkpoint::Checkpoints;
+use crate::job::payload::Record;
 use crate::job::{Ending, one_line};
 use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Tx, TxResult};
 
@@ -61,6 +63,7 @@ pub(super) struct Fetch {
 /// A transaction that settles a claim.
 struct Pending {
     claim: ClaimId,
+    claimed: Claimed,
     tx: Tx,
     /// How long it waited before this try, if the store could not apply it before.
     wait: Option<Duration>,
@@ -174,6 +177,7 @@ impl Fetch {
                 self.pace.ended(took, running.claimed.payload.len());
                 self.pending.push(Pending {
                     claim,
+                    claimed: running.claimed.clone(),
                     tx,
                     wait: None,
                 });
@@ -287,7 +291,7 @@ impl Fetch {
                 tracing::info!(claim = ?pending.claim, "discarded: it was cancelled by a user, so it goes back to no place");
             }
             TxResult::Refused { .. } => {
-                self.engine.observed().fenced.add(1);
+                self.count_fenced(&pending.claimed);
                 tracing::warn!(claim = ?pending.claim, "a late result was refused: this process was taken for dead, the job was given to another");
             }
             TxResult::Failed { error } => {
@@ -309,6 +313,13 @@ impl Fetch {
                 });
             }
         }
+    }
+
+    fn count_fenced(&self, claimed: &Claimed) {
+        let record = Record::parse(claimed.payload.clone()).ok();
+        let series = Series::of(&self.engine, record.as_ref(), &claimed.queue);
+        let metrics = &self.engine.observed().metrics;
+        metrics.count(series, |it| it.fenced += 1);
     }
 
     /// Says once which queues cannot be read, and once when that changes.
@@ -445,6 +456,7 @@ impl Fetch {
             let tx = finish::settle(&self.engine, finished, &Ending::HandedBack).tx;
             self.pending.push(Pending {
                 claim: claim.clone(),
+                claimed: claimed.clone(),
                 tx,
                 wait: None,
             });

@@ -4,10 +4,13 @@
 //! were cancelled meanwhile. What places the payload comes first, the release
 //! after it, counters last.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::death::{self, Dying};
 use super::failed::{self, Failed, Then};
+use super::metrics::Series;
 use super::{Engine, checkpoints};
 use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
@@ -33,6 +36,8 @@ pub(super) struct Settlement {
     pub(super) tx: Tx,
     /// Where the job is given up: what is announced before the transaction is committed.
     pub(super) death: Option<Dying>,
+    /// Whether this process serves the class of a job that is given up, and the queue that it was taken from.
+    given_up: Option<(bool, Arc<str>)>,
     now: Timestamp,
 }
 
@@ -51,9 +56,21 @@ impl Settlement {
 
     /// The whole transaction, where nobody is to be told.
     pub(super) fn unannounced(self, engine: &Engine) -> Tx {
-        let Self { mut tx, death, now } = self;
+        let Self {
+            mut tx,
+            death,
+            given_up,
+            now,
+        } = self;
         if let Some(dying) = death.filter(|dying| dying.buried) {
-            engine.observed().died.add(1);
+            if let Some((is_served, queue)) = &given_up {
+                let series = Series {
+                    class: Some(dying.class()),
+                    is_served: *is_served,
+                    queue,
+                };
+                engine.observed().metrics.count(series, |it| it.died += 1);
+            }
             tx.then
                 .push(Effect::Put(dying.payload, timed(TimedSet::Dead, now)));
             tx.then.push(engine.config.dead_set.trim(now));
@@ -103,11 +120,11 @@ fn settle_as(
         ..
     } = finished;
     let mut tx = Tx::when(Guard::Holds(claim.clone()), Vec::with_capacity(4));
-    let mut death = None;
+    let (mut death, mut given_up) = (None, None);
     match fate {
         Fate::Done => {}
         Fate::Moved(payload, place) => {
-            count(engine, ending, &place);
+            count(engine, ending, &place, record, &claimed.queue);
             tx.then.push(Effect::Put(payload, place));
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
@@ -116,6 +133,8 @@ fn settle_as(
             if !matches!(ending, Ending::Cancelled) {
                 refuse_cancelled(&mut tx, &claim, claimed, record);
             }
+            let served = Series::of(engine, record, &claimed.queue).is_served;
+            given_up = Some((served, claimed.queue.clone()));
             death = Some(dying);
         }
     }
@@ -130,10 +149,21 @@ fn settle_as(
         layer.finish(record, ending, &mut tx);
     }
     tx.put_in_order();
-    Settlement { tx, death, now }
+    Settlement {
+        tx,
+        death,
+        given_up,
+        now,
+    }
 }
 
-fn count(engine: &Engine, ending: &Ending, place: &Place) {
+fn count(
+    engine: &Engine,
+    ending: &Ending,
+    place: &Place,
+    record: Option<&Record>,
+    queue: &Arc<str>,
+) {
     match (ending, place) {
         (Ending::Returned(Outcome::Interrupted), _) => engine.observed().interrupted.add(1),
         (
@@ -142,7 +172,13 @@ fn count(engine: &Engine, ending: &Ending, place: &Place) {
                 set: TimedSet::Retry,
                 ..
             },
-        ) => engine.observed().retried.add(1),
+        ) => {
+            let series = Series::of(engine, record, queue);
+            engine
+                .observed()
+                .metrics
+                .count(series, |it| it.retried += 1);
+        }
         _ => {}
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::Engine;
 use super::observe::Histogram;
-use crate::job::payload::Wire;
+use crate::job::payload::{Record, Wire};
 use crate::job::{Ending, Outcome};
 use crate::store::histogram::BOUNDS_MS;
 use crate::store::{Effect, Key, keys};
@@ -48,22 +49,43 @@ struct Class {
     totals: Vec<(Arc<str>, Total)>,
 }
 
-/// Executions since the start.
+/// What became of jobs since the start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     pub(super) failed: u64,
-    /// Of all, failed ones included.
+    /// Of all executions, failed ones included.
     pub(super) took: Histogram,
+    pub(super) retried: u64,
+    pub(super) died: u64,
+    pub(super) recovered: u64,
+    pub(super) fenced: u64,
 }
 
-/// What is counted.
+/// What the counts of a job are told apart by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Execution<'a> {
+pub(super) struct Series<'a> {
     /// Missing where the payload could not be read.
     pub(super) class: Option<&'a str>,
     /// Whether this process serves the class.
     pub(super) is_served: bool,
     pub(super) queue: &'a Arc<str>,
+}
+
+impl<'a> Series<'a> {
+    pub(super) fn of(engine: &Engine, record: Option<&'a Record>, queue: &'a Arc<str>) -> Self {
+        let job = record.and_then(|record| engine.registry.resolve(record).ok());
+        Self {
+            class: record.map(|record| job.map_or(record.class(), |job| job.class(record))),
+            is_served: job.is_some(),
+            queue,
+        }
+    }
+}
+
+/// An execution that is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Execution<'a> {
+    pub(super) series: Series<'a>,
     pub(super) ending: &'a Ending,
     pub(super) took: Duration,
 }
@@ -84,7 +106,12 @@ pub(super) struct Count {
 impl Metrics {
     /// Counts an execution. A payload that could not be read has no class to be counted for.
     pub(super) fn record(&self, execution: Execution<'_>) {
-        let Some(class) = execution.class else {
+        let Series {
+            class: Some(class),
+            is_served,
+            queue,
+        } = execution.series
+        else {
             return;
         };
         let failed = match execution.ending {
@@ -104,13 +131,31 @@ impl Metrics {
             None => classes.entry(class.into()).or_default(),
         };
         of_class.unwritten.add(failed, took);
-        let total = if execution.is_served {
-            of_class.total(execution.queue, series).unwrap_or(others)
+        let total = if is_served {
+            of_class.total(queue, series).unwrap_or(others)
         } else {
             others
         };
         total.failed += u64::from(failed);
         total.took.observe(took);
+    }
+
+    /// Counts what is seldom: everything but the end of an execution.
+    pub(super) fn count(&self, of: Series<'_>, add: impl FnOnce(&mut Total)) {
+        let mut state = self.lock();
+        let State {
+            classes,
+            series,
+            others,
+        } = &mut *state;
+        let total = match of.class {
+            Some(class) if of.is_served => {
+                let of_class = classes.entry(class.into()).or_default();
+                of_class.total(of.queue, series).unwrap_or(others)
+            }
+            _ => others,
+        };
+        add(total);
     }
 
     /// Takes what was counted since the last time.
@@ -147,7 +192,7 @@ impl Metrics {
                 totals.map(|(queue, total)| (class.clone(), queue.clone(), total.clone()))
             })
             .collect();
-        if state.others.took.count() > 0 {
+        if !state.others.is_empty() {
             totals.push((OTHER.into(), OTHER.into(), state.others.clone()));
         }
         drop(state);
@@ -158,6 +203,13 @@ impl Metrics {
     /// Nothing that holds the lock can panic half-way.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Total {
+    fn is_empty(&self) -> bool {
+        let rare = self.retried + self.died + self.recovered + self.fenced;
+        self.took.count() + rare == 0
     }
 }
 
@@ -275,9 +327,11 @@ mod tests {
         took: Duration,
     ) {
         metrics.record(Execution {
-            class,
-            is_served: class != Some("Unknown"),
-            queue: &queue.into(),
+            series: Series {
+                class,
+                is_served: class != Some("Unknown"),
+                queue: &queue.into(),
+            },
             ending,
             took,
         });
@@ -357,6 +411,28 @@ mod tests {
         let totals = totals(&metrics);
         assert_eq!(totals.len(), MOST_SERIES + 1);
         assert_eq!(totals[0], ("(other) (other)".into(), 3, 3));
+    }
+
+    #[test]
+    fn what_is_seldom_is_counted_for_the_classes_that_are_served() {
+        let metrics = Metrics::default();
+        let queue = "q".into();
+        for (class, is_served) in [(Some("A"), true), (Some("Unknown"), false), (None, false)] {
+            let series = Series {
+                class,
+                is_served,
+                queue: &queue,
+            };
+            metrics.count(series, |total| total.died += 1);
+        }
+        // It was counted for no execution, so there is nothing for Sidekiq's page.
+        assert!(metrics.take().is_empty());
+        let died: Vec<_> = metrics
+            .totals()
+            .into_iter()
+            .map(|(class, queue, total)| (format!("{class} {queue}"), total.died))
+            .collect();
+        assert_eq!(died, [("(other) (other)".into(), 2), ("A q".into(), 1)]);
     }
 
     #[test]

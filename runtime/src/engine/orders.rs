@@ -180,7 +180,7 @@ impl Handle {
         &self.0.hurry
     }
 
-    pub(super) async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         self.0.stop.cancelled().await;
     }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
+use super::metrics::Series;
 use super::mourn::Mourners;
 use super::points::Point;
 use super::session::Claims;
@@ -99,7 +100,12 @@ impl Recover {
             return;
         }
         self.engine.points.reach(Point::TakingOver);
-        self.engine.observed().recovered.add(lost.len());
+        for (_, claimed) in &lost {
+            let record = Record::parse(claimed.payload.clone()).ok();
+            let series = Series::of(&self.engine, record.as_ref(), &claimed.queue);
+            let metrics = &self.engine.observed().metrics;
+            metrics.count(series, |it| it.recovered += 1);
+        }
         tracing::warn!(
             jobs = lost.len(),
             "recovered {} jobs that nobody worked on",

@@ -30,7 +30,7 @@ use super::promote::Promote;
 use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
-use crate::client::{Client, default};
+use crate::client::{Client, default, probe};
 use crate::job::panic;
 use crate::{Error, Result, layers};
 
@@ -144,6 +144,17 @@ impl Server {
                 Ok(url) => url.to_string(),
                 Err(error) => error.to_string(),
             },
+        }
+    }
+
+    /// Whether the store answers, in words that follow its name. One that is not there is not made.
+    pub(crate) async fn probe(&self) -> Result<&'static str> {
+        match &self.chosen.client {
+            Some(client) => match client.store().census().await {
+                Ok(_) => Ok("answers"),
+                Err(error) => Err(Error::store(error.to_string(), error)),
+            },
+            None => probe(&self.chosen.client_config.store_url()?).await,
         }
     }
 

@@ -38,8 +38,8 @@ pub struct Trace {
 
 type Source = dyn Fn() -> Option<TraceContext> + Send + Sync;
 
-const PARENT: &str = "traceparent";
-const STATE: &str = "tracestate";
+pub(super) const PARENT: &str = "traceparent";
+pub(super) const STATE: &str = "tracestate";
 
 impl Trace {
     /// Carries what was set with [`current::scope`].
@@ -80,11 +80,7 @@ impl ClientMiddleware for Trace {
 
 impl Middleware for Trace {
     async fn call(&self, job: &Execution<'_>, next: Next<'_>) -> Result<Outcome, Failure> {
-        // What others wrote there is no reason to refuse a job.
-        let text = |name| job.field::<String>(name).ok().flatten();
-        let parent =
-            text(PARENT).and_then(|parent| TraceContext::parse(&parent, text(STATE).as_deref()));
-        let Some(parent) = parent else {
+        let Some(parent) = pushed_in(job) else {
             return next.run().await;
         };
         let context = parent.child();
@@ -98,6 +94,12 @@ impl Middleware for Trace {
         );
         current::scope(context, next.run()).instrument(span).await
     }
+}
+
+/// The span that a job was pushed in. What others wrote there is no reason to refuse a job.
+pub(super) fn pushed_in(job: &Execution<'_>) -> Option<TraceContext> {
+    let text = |name| job.field::<String>(name).ok().flatten();
+    TraceContext::parse(&text(PARENT)?, text(STATE).as_deref())
 }
 
 impl fmt::Debug for Trace {

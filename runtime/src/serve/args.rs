@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 
 use super::config::{self, Environment, Loaded, Settings, Store};
@@ -12,6 +13,7 @@ use super::log::{Format, Level};
 use super::refuse;
 use super::services::Services;
 use crate::Result;
+use crate::client::GivenUrl;
 use crate::engine::ServedQueue;
 use crate::job;
 
@@ -20,7 +22,7 @@ use crate::job;
 #[command(name = "sancho", version, about)]
 pub(super) struct Args {
     /// How many jobs run at once [default: 10]
-    #[arg(short, long, value_name = "N", value_parser = concurrency)]
+    #[arg(short, long, value_name = "N", value_parser = concurrency, allow_negative_numbers = true)]
     concurrency: Option<usize>,
 
     /// A queue to serve, NAME or NAME,WEIGHT; repeat it for more, most urgent first [default: default]
@@ -28,20 +30,20 @@ pub(super) struct Args {
     queues: Vec<ServedQueue>,
 
     /// How long a stop waits for running jobs [default: 25]
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
 
     /// The store: redis://host:6379/0, rediss://..., sqlite:path/to/file.db
     /// [default: SANCHO_STORE, REDIS_PROVIDER or REDIS_URL, the file's, else sqlite:sancho.db]
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = url)]
+    store: Option<GivenUrl>,
 
     /// The config file, YAML as Sidekiq's or TOML [default: config/sidekiq.yml, if it is there]
     #[arg(short = 'C', long, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// The environment: which section of the config file counts [default: APP_ENV, RAILS_ENV or RACK_ENV, else development]
-    #[arg(short, long, value_name = "ENV")]
+    #[arg(short, long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     environment: Option<String>,
 
     /// What others see this process called [default: the program's name]
@@ -67,13 +69,23 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) services: Services,
 
-    /// Checks the settings and the jobs, and starts nothing: exit code 0 where all is right, else 2
-    #[arg(long)]
-    pub(super) check: bool,
+    /// Checks the settings, the jobs and whether the store answers, and starts nothing: exit code 0 where all is right, else 2;
+    /// --check=settings asks no store
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub(super) check: Option<Check>,
 
     /// Logs more: the start and end of every job
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// What is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Check {
+    /// Whether the store answers, too.
+    All,
+    /// What can be checked without the store.
+    Settings,
 }
 
 impl Args {
@@ -106,7 +118,7 @@ impl Args {
     }
 
     fn settings(&self) -> Settings {
-        let store = |url: &String| Store {
+        let store = |url: &GivenUrl| Store {
             url: url.clone(),
             setting: "--store".into(),
         };
@@ -123,6 +135,11 @@ impl Args {
             ..Settings::default()
         }
     }
+}
+
+/// Any text: it is read where it is known what it is for.
+fn url(text: &str) -> Result<GivenUrl, String> {
+    Ok(text.into())
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {
@@ -158,12 +175,21 @@ fn one_line(error: &clap::Error) -> String {
     for more in
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
     {
-        line.push_str("; ");
+        line.push_str(if line.ends_with(':') { " " } else { "; " });
         line.push_str(more);
     }
     line.push_str(" (-h shows what there is)");
     // What was given may hold escapes that a terminal obeys.
-    job::one_line(line).to_string()
+    job::one_line(without_secrets(&line)).to_string()
+}
+
+/// What was given stands in quotes, and may be the URL of a store that was meant for another argument.
+fn without_secrets(line: &str) -> String {
+    let shown = |part: &str| match part.contains('@') {
+        true => format!("{:?}", GivenUrl::from(part)),
+        false => part.to_owned(),
+    };
+    line.split('\'').map(shown).collect::<Vec<_>>().join("'")
 }
 
 #[cfg(test)]
@@ -227,8 +253,8 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(5)));
         assert_eq!(settings.tag.as_deref(), Some("web"));
         assert_eq!(
-            settings.store.map(|store| store.url).as_deref(),
-            Some("memory:")
+            settings.store.map(|store| store.url),
+            Some("memory:".into())
         );
         assert_eq!(settings.log_level, Some(Level::Debug));
         let queues = settings.queues.unwrap();
@@ -251,7 +277,8 @@ mod tests {
                 &["'many'", "--concurrency", "give a number"],
             ),
             (&["-c"], &["--concurrency", "value is required"]),
-            (&["-t", "-1"], &["-1"]),
+            (&["-t", "-1"], &["--timeout", "give seconds"]),
+            (&["-c", "-1"], &["--concurrency", "give a number"]),
             (&["-t", "soon"], &["--timeout", "give seconds"]),
             (&["-q", ""], &["--queue"]),
             (&["-q", "a,b"], &["--queue", "NAME,WEIGHT"]),
@@ -265,6 +292,10 @@ mod tests {
                 &["--concurency", "similar", "--concurrency"],
             ),
             (&["serve"], &["unexpected argument 'serve'"]),
+            (&["redis://:secret@h/1"], &["'redis://***@h/1'"]),
+            (&["--stroe=redis://:secret@h"], &["--stroe", "--store"]),
+            (&["-e", ""], &["--environment"]),
+            (&["--check=nothing"], &["--check", "settings"]),
             (
                 &["-c", "5\u{1b}[31m\u{7}"],
                 &["--concurrency", r"5\u{1b}[31m"],
@@ -279,6 +310,7 @@ mod tests {
                 assert!(line.contains(part), "{args:?}: {line}");
             }
             assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(!line.contains("secret"), "{line}");
         }
     }
 }

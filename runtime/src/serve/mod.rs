@@ -23,7 +23,7 @@ use crate::engine::{ServedQueue, Server, ServerBuilder};
 use crate::job::blocking;
 use crate::{Error, Result};
 use alive::AliveFile;
-use args::Args;
+use args::{Args, Check};
 use config::{Environment, Loaded};
 use health::Health;
 use log::Log;
@@ -82,8 +82,11 @@ impl ServerBuilder {
     pub async fn serve(self) -> Result<()> {
         let args = Args::of_process();
         let start = Start::prepare(&args, self).unwrap_or_else(|error| refuse(&error.to_string()));
-        if args.check {
+        if let Some(check) = args.check {
             start.report();
+            if check == Check::All {
+                start.ask_store().await;
+            }
             std::process::exit(0);
         }
         start.run(args).await
@@ -109,7 +112,19 @@ impl Start {
             tracing::warn!("{warning}");
         }
         match &settings.store {
-            Some(store) => StoreUrl::parse(&store.url, &store.setting)?.check(&store.setting)?,
+            Some(store) => {
+                let url = StoreUrl::parse(store.url.as_str(), &store.setting)?;
+                let parameters = settings.redis.as_deref().unwrap_or_default();
+                if let Some(first) = parameters.first().filter(|_| !url.is_redis()) {
+                    let setting = &first.setting;
+                    tracing::warn!("{setting} does not count: the store is {url}, no Redis");
+                }
+                let setting = match parameters {
+                    [] => store.setting.clone(),
+                    _ => format!("{} with the keys of redis", store.setting),
+                };
+                url.with_parameters(parameters)?.check(&setting)?;
+            }
             None if loaded.environment == PRODUCTION && !builder.names_store() => {
                 return Err(Error::config(
                     "in production a store has to be named: set REDIS_URL or SANCHO_STORE, or give --store",
@@ -148,6 +163,14 @@ impl Start {
         }
     }
 
+    /// Says whether the store answers, and ends the program where it does not.
+    async fn ask_store(&self) {
+        match self.server.probe().await {
+            Ok(how) => println!("the store {} {how}", self.server.store()),
+            Err(error) => refuse(&error.to_string()),
+        }
+    }
+
     async fn run(self, args: Args) -> Result<()> {
         let wanted = args.services.clone();
         let Self {
@@ -179,11 +202,25 @@ impl Start {
         let health = health.map(|health| health.serve(handle.clone()));
         let reload = Reload::new(args, log, handle.clone(), loaded.settings);
         let reloading = systemd.clone();
+        let stopped = handle.clone();
         let orders = signals.obey(handle, move || reloading.reloading(|| reload.run()));
         let stopping = || {
             systemd.stopping();
             end_after(longest);
         };
+        // A store that gives no answer holds up nobody who is told to stop.
+        tokio::select! {
+            biased;
+            () = stopped.stopped() => {
+                tracing::info!("stopped before it was connected to its store");
+                return Ok(());
+            }
+            connected = server.connect() => {
+                if let Err(error) = connected {
+                    refuse(&error.to_string());
+                }
+            }
+        }
         let services = match wanted.start(&mut server).await {
             Ok(services) => services,
             Err(error) => refuse(&error.to_string()),

@@ -3,6 +3,7 @@
 use std::env;
 #[cfg(unix)]
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -20,6 +21,8 @@ pub(super) struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
     /// How long it may be silent before it is killed.
     watchdog: Option<Duration>,
+    /// Whether it was told that the server is ready.
+    ready: AtomicBool,
 }
 
 impl Systemd {
@@ -33,10 +36,12 @@ impl Systemd {
         let ours = std::process::id().to_string();
         let meant = get("WATCHDOG_PID").is_none_or(|pid| pid == ours);
         let micros = get("WATCHDOG_USEC").and_then(|micros| micros.parse().ok());
+        let micros = micros.filter(|micros| *micros > 0);
         Self {
             #[cfg(unix)]
             socket: get("NOTIFY_SOCKET").as_deref().and_then(connect),
             watchdog: micros.filter(|_| meant).map(Duration::from_micros),
+            ready: AtomicBool::new(false),
         }
     }
 
@@ -44,8 +49,11 @@ impl Systemd {
         self.tell("STOPPING=1\nSTATUS=waiting for running jobs");
     }
 
-    /// Runs what reloads, between the words for it.
+    /// Runs what reloads, between the words for it; the last of them would say of a server that starts that it has started.
     pub(super) fn reloading(&self, reload: impl FnOnce()) {
+        if !self.ready.load(Ordering::Relaxed) {
+            return reload();
+        }
         self.tell(&format!(
             "RELOADING=1\nMONOTONIC_USEC={}",
             monotonic_micros()
@@ -60,7 +68,7 @@ impl Systemd {
         let systemd = self.clone();
         let watch = async move {
             handle.started().await;
-            systemd.tell("READY=1");
+            systemd.is_ready();
             let every = systemd.watchdog.map_or(STATUS_EVERY, |longest| longest / 2);
             let every = every.clamp(Duration::from_millis(10), STATUS_EVERY);
             let mut ticks = interval(every);
@@ -71,6 +79,11 @@ impl Systemd {
             }
         };
         tokio::spawn(watch).abort_handle()
+    }
+
+    fn is_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+        self.tell("READY=1");
     }
 
     fn beat(&self, handle: &Handle) {
@@ -160,6 +173,10 @@ mod tests {
     fn a_reload_is_told_with_its_time_and_its_end() {
         let (_folder, listener, systemd) = listening();
         assert_eq!(systemd.watchdog, Some(Duration::from_secs(10)));
+        // A reload while it starts does not say that it has started.
+        systemd.reloading(|| {});
+        systemd.is_ready();
+        assert_eq!(heard(&listener), "READY=1");
         systemd.reloading(|| {});
         assert!(heard(&listener).starts_with("RELOADING=1\nMONOTONIC_USEC="));
         assert_eq!(heard(&listener), "READY=1");

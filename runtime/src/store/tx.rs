@@ -69,6 +69,16 @@ pub enum Effect {
     Release(ClaimId),
     /// Adds to a counter that is kept for ever, and to the same counter of that UTC day.
     Count(Stat, u64),
+    /// Adds to one counter alone, the total (`None`) or that of a UTC day (`Some("2026-11-24")`), or takes from it. A counter does not
+    /// fall below zero.
+    Carry {
+        /// The counter.
+        stat: Stat,
+        /// The day.
+        day: Option<Box<str>>,
+        /// How much is added; below zero it is taken away.
+        by: i64,
+    },
     /// Sets a counter to zero; its days stay. What the same batch counts may come after it, wherever it stands.
     Reset(Stat),
     /// Adds a member to a set.
@@ -403,7 +413,8 @@ impl Effect {
             | Self::AddFields { .. }
             | Self::Observe { .. }
             | Self::Append { .. }
-            | Self::Strike { .. } => 4,
+            | Self::Strike { .. }
+            | Self::Carry { .. } => 4,
             Self::Count(..) => 5,
         }
     }

@@ -44,6 +44,11 @@ async fn everything_is_carried_over(flow: Flow) {
         Effect::Join(Members::Paused, "low".into()),
         Effect::Count(Stat::Processed, 70),
         Effect::Count(Stat::Failed, 7),
+        Effect::Carry {
+            stat: Stat::Failed,
+            day: Some(day_before(&flow, 3).into()),
+            by: 9,
+        },
     ];
     apply(&flow, counted).await;
     let from = flow.api();
@@ -51,6 +56,7 @@ async fn everything_is_carried_over(flow: Flow) {
 
     let there = Flow::on(Kind::Memory).await;
     push(&there, "low", &["first"]).await;
+    apply(&there, vec![Effect::Count(Stat::Processed, 1)]).await;
     let to = there.api();
     let mut relocation = from.move_to(&to);
     let (mut pages, mut last) = (0, None);
@@ -73,7 +79,10 @@ async fn everything_is_carried_over(flow: Flow) {
     };
     assert_eq!(whole(after), whole(before));
     let stats = to.stats().await.unwrap();
-    assert_eq!((stats.processed, stats.failed), (70, 7));
+    assert_eq!((stats.processed, stats.failed), (71, 7));
+    let days = to.history(5, None).await.unwrap();
+    let days: Vec<_> = days.iter().map(|day| (day.processed, day.failed)).collect();
+    assert_eq!(days, [(71, 7), (0, 0), (0, 0), (0, 9), (0, 0)]);
     assert_eq!(
         (stats.scheduled, stats.retries, stats.dead, stats.claimed),
         (2, 2, 2, 0)
@@ -86,7 +95,44 @@ async fn everything_is_carried_over(flow: Flow) {
     );
     assert!(from.doctor().await.unwrap().is_sound());
     assert!(to.doctor().await.unwrap().is_sound());
+    let days = from.history(5, None).await.unwrap();
+    assert!(
+        days.iter().all(|day| day.processed + day.failed == 0),
+        "{days:?}"
+    );
     assert_eq!(from.move_to(&to).finish().await.unwrap().moved, 0);
+    assert_eq!(to.stats().await.unwrap().processed, 71);
+}
+
+fn day_before(flow: &Flow, days: u64) -> String {
+    let today = chrono::DateTime::from(flow.now()).date_naive();
+    (today - chrono::Days::new(days)).to_string()
+}
+
+/// A move is cut off when the destination has added the counters, and the source has not taken them away; then it counts on.
+async fn counters_are_carried_once(flow: Flow) {
+    let (from, there) = (flow.api(), Flow::on(Kind::Memory).await);
+    let to = there.api();
+    let today = day_before(&flow, 0);
+    apply(&flow, vec![Effect::Count(Stat::Processed, 70)]).await;
+    let day = format!("stat:processed:{today}");
+    let carried = [("id", "a1"), ("stat:processed", "70"), (&*day, "70")];
+    apply(&flow, vec![hash("sancho:move:counters".into(), &carried)]).await;
+    let added = Effect::Set {
+        key: "sancho:move:added:a1".into(),
+        value: bytes::Bytes::new(),
+        ttl: None,
+    };
+    apply(&there, vec![added, Effect::Count(Stat::Processed, 70)]).await;
+    apply(&flow, vec![Effect::Count(Stat::Processed, 5)]).await;
+
+    for _ in 0..2 {
+        from.move_to(&to).finish().await.unwrap();
+        assert_eq!(to.stats().await.unwrap().processed, 75);
+        assert_eq!(to.history(1, None).await.unwrap()[0].processed, 75);
+        assert_eq!(from.stats().await.unwrap().processed, 0);
+        assert_eq!(from.history(1, None).await.unwrap()[0].processed, 0);
+    }
 }
 
 /// A move that is dropped between its pages goes on; one that was cut off between the two stores places nothing twice.
@@ -216,6 +262,7 @@ async fn a_store_that_is_used_is_not_moved(flow: Flow) {
 }
 
 flows! {
+    counters_are_carried_once
     everything_is_carried_over
     a_move_that_was_cut_off_goes_on
     a_queue_that_was_cut_off_is_placed_once

@@ -61,6 +61,7 @@ async fn run(
     every: Duration,
 ) -> Result<()> {
     let mut keys = keys();
+    let mut ended = std::pin::pin!(ended());
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -72,6 +73,7 @@ async fn run(
                 Some(_) => None,
                 None => return Ok(()),
             },
+            () = &mut ended => return Ok(()),
         };
         match wish {
             Some(Wish::Quit) => return Ok(()),
@@ -82,6 +84,28 @@ async fn run(
             None => {}
         }
     }
+}
+
+/// Ends where the process is told to end: a terminal that is left as a screen is of no use to whoever has it then.
+#[cfg(unix)]
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (Ok(mut terminate), Ok(mut hangup)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn ended() {
+    std::future::pending().await
 }
 
 /// What is typed, read by a thread of its own, since the terminal can only be waited for.

@@ -41,6 +41,26 @@ fn jobs(out: &mut Text, handle: &Handle) {
         "executions that failed, by `class` and `queue`",
         |total| total.failed,
     );
+    each(
+        "sancho_jobs_retried_total",
+        "failed executions after which the job waits for another try, by `class` and `queue`",
+        |total| total.retried,
+    );
+    each(
+        "sancho_jobs_died_total",
+        "jobs that were given up and went to the dead set, by `class` and `queue`",
+        |total| total.died,
+    );
+    each(
+        "sancho_jobs_recovered_total",
+        "jobs that were taken over from processes that died, or that nobody worked on, by `class` and `queue`",
+        |total| total.recovered,
+    );
+    each(
+        "sancho_jobs_fenced_total",
+        "late results that were refused, the job having been given to another process, by `class` and `queue`",
+        |total| total.fenced,
+    );
     let mut took = out.histogram(
         "sancho_job_duration_seconds",
         "how long executions took, failed ones included, by `class` and `queue`",
@@ -50,29 +70,9 @@ fn jobs(out: &mut Text, handle: &Handle) {
     }
     for (name, help, counter) in [
         (
-            "sancho_jobs_retried_total",
-            "failed executions after which the job waits for another try",
-            &observed.retried,
-        ),
-        (
-            "sancho_jobs_died_total",
-            "jobs that were given up and went to the dead set",
-            &observed.died,
-        ),
-        (
             "sancho_jobs_interrupted_total",
             "executions that a stop cut short: their jobs went back to the head of their queues",
             &observed.interrupted,
-        ),
-        (
-            "sancho_jobs_recovered_total",
-            "jobs that were taken over from processes that died, or that nobody worked on",
-            &observed.recovered,
-        ),
-        (
-            "sancho_jobs_fenced_total",
-            "late results that were refused: the job had been given to another process",
-            &observed.fenced,
         ),
         (
             "sancho_evictions_total",

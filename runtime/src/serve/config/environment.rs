@@ -1,6 +1,7 @@
 //! What the environment says.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::{Settings, Store, read, wrong};
 use crate::Result;
@@ -8,7 +9,7 @@ use crate::client::named_store;
 use crate::serve::log::Level;
 
 /// The variables of the process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::serve) struct Environment(HashMap<String, String>);
 
 impl Environment {
@@ -39,7 +40,10 @@ impl Environment {
 
     pub(super) fn settings(&self) -> Result<Settings> {
         let get = |name: &str| self.get(name).map(str::to_owned);
-        let store = named_store(get)?.map(|(setting, url)| Store { url, setting });
+        let store = named_store(get)?.map(|(setting, url)| Store {
+            url: url.into(),
+            setting,
+        });
         // systemd sets this for a unit that is to be looked into.
         let debug = self.get("DEBUG_INVOCATION") == Some("1");
         Ok(Settings {
@@ -58,5 +62,12 @@ impl Environment {
         read::concurrency(given)
             .map(Some)
             .map_err(|allowed| wrong(name, format_args!("{given:?}"), &allowed))
+    }
+}
+
+/// Without their values: there are passwords in them.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
     }
 }

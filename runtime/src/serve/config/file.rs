@@ -1,6 +1,7 @@
 //! The config file: Sidekiq's YAML, or the same keys in TOML.
 
 use std::fs;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::table::{ALIASES, RUBYS, SETTINGS, Setting};
@@ -21,8 +22,15 @@ const LARGEST: u64 = 1 << 20;
 
 /// The file that is read where none is named. One that needs Ruby is named, and an error.
 pub(super) fn usual() -> Result<Option<PathBuf>> {
-    if let Some(path) = USUAL.map(Path::new).into_iter().find(|path| path.exists()) {
-        return Ok(Some(path.to_owned()));
+    for path in USUAL.map(Path::new) {
+        // One that cannot be looked at is no reason to go on without its settings.
+        match path.try_exists() {
+            Ok(true) => return Ok(Some(path.to_owned())),
+            Err(error) if error.kind() != ErrorKind::NotADirectory => {
+                return Err(unreadable(path, &error));
+            }
+            Ok(false) | Err(_) => {}
+        }
     }
     let erb = "config/sidekiq.yml.erb";
     if Path::new(erb).exists() {
@@ -37,17 +45,16 @@ const NEEDS_RUBY: &str = "needs Ruby (ERB): write the value itself into config/s
 /// Reads a file for this environment.
 pub(super) fn read(path: &Path, environment: &str, warnings: &mut Vec<String>) -> Result<Settings> {
     let shown = path.display();
-    let cannot = |error: std::io::Error| {
-        Error::config(format!(
-            "the config file {shown} cannot be read: {error}; name another with -C"
-        ))
-    };
-    if fs::metadata(path).map_err(cannot)?.len() > LARGEST {
+    let cannot = |error: std::io::Error| unreadable(path, &error);
+    let mut text = String::new();
+    // What is no file, like a pipe, has no length before it is read.
+    let mut file = fs::File::open(path).map_err(cannot)?.take(LARGEST + 1);
+    file.read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > LARGEST {
         return Err(Error::config(format!(
             "the config file {shown} is larger than a MiB: it must be another file"
         )));
     }
-    let text = fs::read_to_string(path).map_err(cannot)?;
     read_text(path, &text, environment, warnings)
 }
 
@@ -85,6 +92,13 @@ fn settings_of(
         warnings,
     }
     .settings(&value)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::config(format!(
+        "the config file {} cannot be read: {error}; name another with -C",
+        path.display()
+    ))
 }
 
 /// Whether a line has a tag of ERB, outside of a comment.
@@ -196,12 +210,21 @@ impl Keys<'_> {
             return Ok(());
         }
         read(to, value).map_err(|allowed| match setting.name {
-            // A URL may hold a password.
-            "store" => wrong(&place, "wrong", &allowed),
+            // There may be a password in it.
+            "store" | "redis" => wrong(&place, "wrong", &allowed),
             _ => wrong(&place, value, &allowed),
         })?;
-        if let Some(store) = to.store.as_mut().filter(|_| setting.name == "store") {
-            store.setting = place;
+        let url = match setting.name {
+            "redis" => format!("{place}.url"),
+            _ => place.clone(),
+        };
+        if let Some(store) = to.store.as_mut().filter(|it| it.setting.is_empty()) {
+            store.setting = url;
+        }
+        for parameter in to.redis.iter_mut().flatten() {
+            if parameter.setting.is_empty() {
+                parameter.setting = format!("{place}.{}", parameter.name);
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client::Wire;
+use crate::client::{GivenUrl, RedisParameter, Wire};
 use crate::engine::{Capsule, ServedQueue, ServerBuilder};
 use crate::serve::log::{Format, Level};
 use crate::{Error, Result};
@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) tag: Option<String>,
     pub(super) labels: Option<Vec<String>>,
     pub(super) store: Option<Store>,
+    pub(super) redis: Option<Vec<RedisParameter>>,
     pub(super) max_retries: Option<u32>,
     pub(super) dead_max_jobs: Option<u64>,
     pub(super) dead_timeout: Option<Duration>,
@@ -49,7 +50,7 @@ pub(super) struct Settings {
 /// A store's URL, and where it was said.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Store {
-    pub(super) url: String,
+    pub(super) url: GivenUrl,
     pub(super) setting: String,
 }
 
@@ -108,6 +109,7 @@ impl Settings {
             tag: self.tag.or(other.tag),
             labels: self.labels.or(other.labels),
             store: self.store.or(other.store),
+            redis: merged(self.redis, other.redis),
             max_retries: self.max_retries.or(other.max_retries),
             dead_max_jobs: self.dead_max_jobs.or(other.dead_max_jobs),
             dead_timeout: self.dead_timeout.or(other.dead_timeout),
@@ -152,7 +154,10 @@ impl Settings {
             builder = builder.labels(labels);
         }
         if let Some(store) = self.store {
-            builder = builder.store(store.url);
+            builder = builder.store(store.url.as_str());
+        }
+        if let Some(parameters) = self.redis {
+            builder = builder.redis_parameters(parameters);
         }
         if let Some(times) = self.max_retries {
             builder = builder.max_retries(times);
@@ -194,6 +199,22 @@ impl Settings {
             ..self.clone()
         }
     }
+}
+
+/// These parameters, and of the other ones those that these do not name.
+fn merged(
+    these: Option<Vec<RedisParameter>>,
+    others: Option<Vec<RedisParameter>>,
+) -> Option<Vec<RedisParameter>> {
+    let Some(mut these) = these else {
+        return others;
+    };
+    for other in others.into_iter().flatten() {
+        if these.iter().all(|it| it.name != other.name) {
+            these.push(other);
+        }
+    }
+    Some(these)
 }
 
 /// The error of a setting that is wrong.

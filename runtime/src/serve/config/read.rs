@@ -144,6 +144,33 @@ pub(super) fn labels(value: &Value) -> Read<Vec<String>> {
     }
 }
 
+/// A list of texts, or one.
+pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
+    let allowed = |_| "a text, or a list of them".to_owned();
+    match value {
+        Value::List(texts) if !texts.is_empty() => {
+            texts.iter().map(|it| text(it).map_err(allowed)).collect()
+        }
+        _ => Ok(vec![text(value).map_err(allowed)?]),
+    }
+}
+
+/// A wait for a Redis, as its URL writes it: a number is one of seconds.
+pub(super) fn wait(value: &Value) -> Read<String> {
+    let allowed = || "seconds from 0.1 to 10, or a time like 500ms".to_owned();
+    let seconds = match (value, value.as_text()) {
+        (_, Some(text)) => match text.strip_suffix("ms") {
+            Some(millis) => millis.parse::<f64>().ok().map(|millis| millis / 1_000.0),
+            None => text.strip_suffix('s').unwrap_or(text).parse().ok(),
+        },
+        (_, None) => value.as_number(),
+    };
+    seconds
+        .filter(|seconds| (0.1..=10.0).contains(seconds))
+        .map(|seconds| format!("{}ms", Duration::from_secs_f64(seconds).as_millis()))
+        .ok_or_else(allowed)
+}
+
 pub(super) fn wire(value: &Value) -> Read<Wire> {
     match value.as_integer() {
         Some(6) => Ok(Wire::Sidekiq6),

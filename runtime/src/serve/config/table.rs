@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::value::Value;
 use super::{Settings, Store, read};
+use crate::client::RedisParameter;
 use crate::serve::log::Level;
 
 /// A setting.
@@ -79,17 +80,22 @@ pub(super) const SETTINGS: &[Setting] = &[
         variables: &["SANCHO_STORE", "REDIS_PROVIDER", "REDIS_URL"],
         read: Some(|to, value| {
             let url = read::text(value).map_err(|_| "the URL of a store".to_owned())?;
-            to.store = Some(Store {
-                url,
-                setting: String::new(),
-            });
-            Ok(())
+            name_store(to, url)
         }),
         ..setting(
             "store",
             "URL",
             "sqlite:sancho.db",
             "where the jobs are kept; must be said in production",
+        )
+    },
+    Setting {
+        read: Some(read_redis),
+        ..setting(
+            "redis",
+            "keys",
+            "none",
+            "what a Redis is beside its URL: the keys below it; what the URL says itself counts",
         )
     },
     Setting {
@@ -274,6 +280,62 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The keys of `redis`, each with its unit, its default and what it is. But for `url` they are the parameters of a URL.
+pub(super) const REDIS: &[(&str, &str, &str, &str)] = &[
+    ("url", "URL", "none", "another name of `store`"),
+    ("prefix", "text", "none", "what every key begins with"),
+    (
+        "timeout",
+        "seconds",
+        "2.5",
+        "how long an answer may take, 0.1 to 10",
+    ),
+    (
+        "connect_timeout",
+        "seconds",
+        "3",
+        "how long a connection may take, 0.1 to 10",
+    ),
+    ("db", "number", "0", "the database, of a unix socket"),
+    (
+        "ca",
+        "path",
+        "the system's",
+        "the certificates of the only authorities that are trusted, for TLS",
+    ),
+    (
+        "cert",
+        "path",
+        "none",
+        "the certificate that is shown to the server, for TLS",
+    ),
+    ("key", "path", "none", "its private key"),
+    (
+        "node",
+        "hosts",
+        "none",
+        "other Sentinels, or nodes of a Cluster, as `host:port`",
+    ),
+    (
+        "sentinelServiceName",
+        "name",
+        "none",
+        "the master that the Sentinels know by this name",
+    ),
+    (
+        "sentinelUsername",
+        "name",
+        "none",
+        "the user for the Sentinels themselves",
+    ),
+    (
+        "sentinelPassword",
+        "text",
+        "none",
+        "the password for the Sentinels themselves",
+    ),
+];
+
 /// Other names of settings, from other versions of Sidekiq, or shorter.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("dead_timeout", "dead_timeout_in_seconds"),
@@ -319,7 +381,6 @@ pub(super) const RUBYS: &[(&str, &str)] = &[
         "scheduled_enq",
         "there is one schedule, and it loses nothing",
     ),
-    ("redis", "`store` takes the URL"),
     (
         "schedule",
         "`cron_schedule_file` names the file of the cron",
@@ -356,6 +417,12 @@ pub(super) fn markdown() -> String {
             if setting.read.is_some() { "yes" } else { "" },
             setting.about
         );
+        for (name, unit, default, about) in REDIS.iter().filter(|_| setting.name == "redis") {
+            let _ = writeln!(
+                out,
+                "| `redis.{name}` | {unit} | {default} |  |  | yes | {about} |"
+            );
+        }
     }
     out
 }
@@ -379,5 +446,60 @@ const fn setting(
 
 fn put<T>(to: &mut Option<T>, read: Result<T, String>) -> Result<(), String> {
     *to = Some(read?);
+    Ok(())
+}
+
+/// The store, of which one place of a file names one.
+fn name_store(to: &mut Settings, url: String) -> Result<(), String> {
+    if to.store.is_some() {
+        return Err("the URL of the store once: it is said under two names here".into());
+    }
+    to.store = Some(Store {
+        url: url.into(),
+        setting: String::new(),
+    });
+    Ok(())
+}
+
+/// The keys of a Redis.
+fn read_redis(to: &mut Settings, value: &Value) -> Result<(), String> {
+    let names = || REDIS.iter().map(|(name, ..)| *name);
+    let all = || names().collect::<Vec<_>>().join(", ");
+    let keys = value
+        .as_map()
+        .ok_or_else(|| format!("a map with keys of {}", all()))?;
+    let mut parameters: Vec<RedisParameter> = Vec::new();
+    for (key, value) in keys.iter().filter(|(_, value)| *value != Value::Null) {
+        if ["pool", "size", "pool_size"].contains(&key.as_str()) {
+            return Err(format!(
+                "no {key}: all calls share one connection, which is never waited for"
+            ));
+        }
+        let Some(name) = names().find(|name| name == key) else {
+            return Err(match crate::job::nearest(key, names()) {
+                Some(near) => format!("{near} for {key}, which is no key of it"),
+                None => format!("keys of {}: {key} is none", all()),
+            });
+        };
+        let as_name = |allowed: String| format!("{allowed} as {name}");
+        let values = match name {
+            "url" => {
+                let url = read::text(value).map_err(|_| as_name("the URL of a store".into()))?;
+                name_store(to, url)?;
+                continue;
+            }
+            "timeout" | "connect_timeout" => vec![read::wait(value).map_err(as_name)?],
+            "node" => read::texts(value).map_err(as_name)?,
+            _ => vec![read::text(value).map_err(as_name)?],
+        };
+        if !parameters.iter().any(|it| it.name == name) {
+            parameters.push(RedisParameter {
+                name,
+                values,
+                setting: String::new(),
+            });
+        }
+    }
+    to.redis = Some(parameters);
     Ok(())
 }

@@ -2,27 +2,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::table::{RUBYS, SETTINGS, markdown};
+use super::table::{REDIS, RUBYS, SETTINGS, markdown};
 use super::*;
 
 /// The sidekiq.yml of a guide to Sidekiq, as it stands there.
-const GUIDE: &str = "\
-# config/sidekiq.yml
----
-:concurrency: 10  # Number of threads per Sidekiq process
-:timeout: 25      # Seconds to wait for jobs to finish during shutdown
-
-# Define queues in priority order (higher priority first)
-:queues:
-  - critical      # Payment processing, urgent notifications
-  - default       # Standard background work
-  - mailers       # Email delivery
-  - low           # Reports, batch processing, cleanup tasks
-
-# Production overrides (optional)
-production:
-  :concurrency: 25
-";
+const GUIDE: &str = include_str!("guide.yml");
 
 fn read_as(name: &str, text: &str, environment: &str) -> Result<(Settings, Vec<String>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -133,6 +117,59 @@ fn capsules_are_read() {
         Capsule::named("many").queues([("big", 2), ("small", 1)]),
     ];
     assert_eq!(capsules, expected);
+}
+
+#[test]
+fn what_a_redis_is_is_read() {
+    let text = "\
+redis:
+  url: rediss://u:secret@h/1
+  timeout: 1.5
+  :connect_timeout: 500ms
+  ca: /ca.pem
+production:
+  redis:
+    timeout: 2
+    node: [\"a:1\", \"b:2\"]
+";
+    let (settings, _) = read_as("sidekiq.yml", text, "production").unwrap();
+    let store = settings.store.as_ref().unwrap();
+    assert_eq!(store.url, "rediss://u:secret@h/1".into());
+    assert!(
+        store.setting.ends_with("sidekiq.yml: redis.url"),
+        "{store:?}"
+    );
+    let parameters: Vec<_> = settings.redis.iter().flatten().collect();
+    let said: Vec<_> = parameters
+        .iter()
+        .map(|it| (it.name, it.values.join(" ")))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("timeout", "2000ms".into()),
+            ("node", "a:1 b:2".into()),
+            ("connect_timeout", "500ms".into()),
+            ("ca", "/ca.pem".into())
+        ]
+    );
+    assert!(parameters[0].setting.ends_with("production.redis.timeout"));
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+
+    let toml = "[redis]\nurl = \"redis-sentinel://h\"\nsentinelServiceName = \"m\"\n";
+    let (settings, _) = read_as("s.toml", toml, "x").unwrap();
+    assert_eq!(settings.redis.unwrap()[0].name, "sentinelServiceName");
+    // A section may name another store than what it merges.
+    let merged = "d: &d\n  store: sqlite:a\nproduction:\n  <<: *d\n  store: sqlite:b\n";
+    assert_eq!(read(merged).store.unwrap().url, "sqlite:b".into());
+}
+
+#[test]
+fn the_keys_of_a_redis_are_the_parameters_of_its_url() {
+    let keys: Vec<_> = REDIS.iter().map(|(name, ..)| *name).collect();
+    let parameters: Vec<_> = ["url"].into_iter().chain(RedisParameter::names()).collect();
+    assert_eq!(keys, parameters);
 }
 
 #[test]
@@ -247,6 +284,24 @@ fn what_is_wrong_in_a_file_is_named_with_what_is_allowed() {
             "store: {password: secret}\n",
             &["store is wrong", "the URL of a store"],
         ),
+        (
+            "redis: redis://:secret@h\n",
+            &["redis is wrong", "a map with keys of url, prefix"],
+        ),
+        (
+            "redis: {password: secret}\n",
+            &["keys of url, prefix", "password is none"],
+        ),
+        ("redis: {timout: 1}\n", &["give timeout for timout"]),
+        ("redis: {timeout: 11}\n", &["0.1 to 10", "as timeout"]),
+        ("redis: {connect_timeout: 1m}\n", &["as connect_timeout"]),
+        ("redis: {size: 5}\n", &["no size", "one connection"]),
+        ("redis: {node: []}\n", &["a list of them as node"]),
+        ("redis: {ca: [a]}\n", &["in one line as ca"]),
+        (
+            "store: \"memory:\"\nredis:\n  url: redis://:secret@h\n",
+            &["redis is wrong", "said under two names"],
+        ),
         ("- a\n", &["holds no settings"]),
         ("a: b: c\n", &["is no YAML", "line 1"]),
         (
@@ -305,7 +360,16 @@ fn the_command_line_comes_before_the_environment_and_that_before_the_file() {
     let load = |said: &Settings, variables: &[(&str, &str)]| {
         load(said, Some(path.clone()), None, &Environment::of(variables)).unwrap()
     };
-    let url = |loaded: &Loaded| loaded.settings.store.clone().unwrap().url;
+    let url = |loaded: &Loaded| {
+        loaded
+            .settings
+            .store
+            .clone()
+            .unwrap()
+            .url
+            .as_str()
+            .to_owned()
+    };
     let plain = load(&Settings::default(), &[]);
     assert_eq!(plain.environment, "development");
     assert_eq!(

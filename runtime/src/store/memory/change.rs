@@ -80,6 +80,11 @@ impl Data {
                 }
             }
             Effect::Count(stat, n) => self.count(*stat, *n, now),
+            Effect::Carry { stat, day, by } => {
+                let key = (*stat, day.as_deref().map(str::to_owned));
+                let count = self.counters.entry(key).or_default();
+                *count = count.saturating_add_signed(*by);
+            }
             Effect::Join(set, member) => {
                 self.members
                     .entry(*set)

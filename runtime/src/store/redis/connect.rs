@@ -126,6 +126,24 @@ impl RedisStore {
         url::is_scheme(scheme)
     }
 
+    /// The names of the parameters that a URL may have.
+    #[cfg(test)]
+    pub(crate) fn parameters() -> impl Iterator<Item = &'static str> {
+        url::parameters()
+    }
+
+    /// A URL with a parameter that stands elsewhere, unless it says that itself.
+    ///
+    /// # Errors
+    /// What is wrong, in words that follow the parameter's name.
+    pub(crate) fn with_parameter(
+        url: &str,
+        name: &str,
+        values: &[String],
+    ) -> Result<String, String> {
+        url::with(url, name, values)
+    }
+
     /// A URL as it may be shown: without user, password, and what else may be secret in it. Any text can be given.
     #[must_use]
     pub fn shown_url(url: &str) -> String {
@@ -159,7 +177,8 @@ impl RedisStore {
             Ok(Ok(begun)) => begun,
             Ok(Err(Begin::Error(error))) => {
                 let hint = hint(error.details()).unwrap_or(absent);
-                return Err(failed(format!("{}: {hint}", error.details()), Some(error)));
+                let said = said(error.details());
+                return Err(failed(format!("{said}: {hint}"), Some(error)));
             }
             Ok(Err(Begin::TooOld(version))) => {
                 let (major, minor) = OLDEST;
@@ -258,6 +277,16 @@ fn absent(target: &Target) -> &'static str {
         }
         _ => "check that it is running there, and the user and password",
     }
+}
+
+/// What an error says to people: of one of the system fred gives the `Debug`.
+fn said(details: &str) -> &str {
+    let quoted = |name| details.split_once(name)?.1.split_once('"');
+    ["message: \"", "error: \""]
+        .into_iter()
+        .find_map(quoted)
+        .map_or(details, |(text, _)| text)
+        .trim_end_matches('.')
 }
 
 /// What to do about a connection that came to nothing, where the error says more than that nobody answers.

@@ -273,6 +273,12 @@ impl Encoder<'_> {
                 let key = self.note(key, '?');
                 self.args.extend([text("u"), key.into()]);
             }
+            Effect::Carry { stat, day, by } => {
+                let key = self.key(self.names.counter(*stat, day.as_deref()), 's');
+                let daily = u64::from(day.is_some());
+                self.args
+                    .extend([text("n"), key.into(), integer(daily), (*by).into()]);
+            }
             Effect::Set { .. }
             | Effect::SetFields { .. }
             | Effect::AddFields { .. }

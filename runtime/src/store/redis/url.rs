@@ -36,6 +36,12 @@ impl Default for Patience {
 /// What may be waited, in milliseconds. Longer than that, and a lease runs out meanwhile.
 const WAITS: std::ops::RangeInclusive<u64> = 100..=10_000;
 
+/// The same in words.
+const WAIT: &str = "a time from 100ms to 10s";
+
+/// The parameters that are such waits.
+const WAITED_FOR: [&str; 2] = ["timeout", "connect_timeout"];
+
 /// The forms of a Redis that there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -167,8 +173,7 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
         ("connect_timeout", &mut patience.connection),
     ] {
         if let Some(text) = parameters.one(name) {
-            *wait = duration(text)
-                .ok_or_else(|| format!("{name} is {text:?}: use a time from 100ms to 10s"))?;
+            *wait = duration(text).ok_or_else(|| format!("{name} is {text:?}: use {WAIT}"))?;
         }
     }
     let tls = encrypted
@@ -186,6 +191,47 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
         prefix,
         patience,
     })
+}
+
+/// The names of the parameters that a URL may have.
+#[cfg(test)]
+pub(super) fn parameters() -> impl Iterator<Item = &'static str> {
+    let there = |(_, what): &&(&str, For)| *what != For::Nothing;
+    PARAMETERS.iter().filter(there).map(|(name, _)| *name)
+}
+
+/// A URL with a parameter that stands elsewhere. Where the URL says it itself, that counts; one that cannot be read is left as it is.
+///
+/// # Errors
+/// A parameter that is for other URLs, or a value that it cannot have: in words that follow its name.
+pub(super) fn with(url: &str, name: &str, values: &[String]) -> Result<String, String> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let known = SCHEMES.iter().find(|(known, ..)| Some(*known) == scheme);
+    let parameter = PARAMETERS.iter().find(|(known, _)| *known == name);
+    let (Some(&(_, form, encrypted)), Some(&(_, what))) = (known, parameter) else {
+        return Ok(url.to_owned());
+    };
+    let query = url.split_once('?').map(|(_, query)| query);
+    let said = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name) == name;
+    if query.is_some_and(|query| query.split('&').any(said)) {
+        return Ok(url.to_owned());
+    }
+    if !fits(what, form, encrypted) {
+        return Err(format!("is only for {}", whom(what)));
+    }
+    let mut whole = url.to_owned();
+    let mut mark = if query.is_some() { '&' } else { '?' };
+    for value in values {
+        if WAITED_FOR.contains(&name) && duration(value).is_none() {
+            return Err(format!("is {value:?}: give {WAIT}"));
+        }
+        whole.push(mark);
+        whole.push_str(name);
+        whole.push('=');
+        escape(value, &mut whole);
+        mark = '&';
+    }
+    Ok(whole)
 }
 
 /// Whether keys can stand in a Cluster: all of them must be of one slot, since a script works on many.
@@ -388,7 +434,12 @@ fn server(text: &str, default_port: u16) -> Result<Server, String> {
             let (host, port) = rest
                 .split_once(']')
                 .ok_or("its host begins with [ and has no ]")?;
-            (host, port.strip_prefix(':'))
+            match port.strip_prefix(':') {
+                None if !port.is_empty() => {
+                    return Err("a host in [ ] is followed by something else than :port".into());
+                }
+                port => (host, port),
+            }
         }
         None => text
             .split_once(':')
@@ -444,6 +495,18 @@ fn names_of_nodes(server: &ServerConfig) -> TlsHostMapping {
             TlsHostMapping::DefaultHost
         }
         _ => TlsHostMapping::None,
+    }
+}
+
+/// Writes a value so that nothing in it has a meaning in a URL.
+fn escape(value: &str, out: &mut String) {
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
     }
 }
 

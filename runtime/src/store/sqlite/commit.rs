@@ -293,6 +293,14 @@ fn apply(tables: &mut Tables<'_>, effect: &Effect, now: Timestamp) -> rusqlite::
         Effect::Release(claim) => release(tables, claim).map(|_| ()),
         // Written at the end of the batch.
         Effect::Count(..) => Ok(()),
+        Effect::Carry { stat, day, by } => tables
+            .connection
+            .prepare_cached(
+                "INSERT INTO counter (name, day, n) VALUES (?1, ?2, max(?3, 0))
+                 ON CONFLICT DO UPDATE SET n = max(n + ?3, 0)",
+            )?
+            .execute(params![stat.name(), day.as_deref().unwrap_or(""), by])
+            .map(|_| ()),
         Effect::Join(set, member) => join(tables, *set, member),
         Effect::Leave(set, member) => {
             match set {

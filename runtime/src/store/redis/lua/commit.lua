@@ -12,7 +12,7 @@
 --                       m key field value                                                          guards
 --                       l key queues name n payload... | r (the same) | z key score payload | x key payload
 --                       y key payload | o key item | d key token | j key member | k key member | t key before keep
---                       u key | s key ms value | q key ms item
+--                       u key | s key ms value | q key ms item | n key daily amount
 --                       f key ms n (field value)... | i key ms n (field n)... | b key ms n (bucket n)...   effects
 --   result  'STALE', or a word a run of results: A<how many>, R<index of the guard>, F<error>
 --
@@ -24,7 +24,7 @@
 local FIVE_YEARS = 157680000
 local ARITY = {
   h = 2, c = 2, p = 2, a = 2, e = 2, m = 3,
-  l = 4, r = 4, z = 3, x = 2, y = 2, o = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
+  l = 4, r = 4, z = 3, x = 2, y = 2, o = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, n = 3, f = 3, i = 3, b = 3,
 }
 -- Those that have more behind their arguments: how many, and as how many arguments each.
 local COUNT_AT = { l = 4, r = 4, f = 3, i = 3, b = 3 }
@@ -176,6 +176,15 @@ local function commit(k, a)
       local done = keep(p, added)
       if failure(done) and not failure(added) then redis.pcall('LPOP', key(p + 1)) end
       return done
+    end,
+    n = function(p)
+      local now = redis.pcall('INCRBY', key(p + 1), ARGV[p + 3])
+      if failure(now) then return now end
+      if now <= 0 then return redis.pcall('UNLINK', key(p + 1)) end
+      if ARGV[p + 2] == '1' and now == tonumber(ARGV[p + 3]) then
+        return redis.pcall('EXPIRE', key(p + 1), FIVE_YEARS)
+      end
+      return now
     end,
     f = function(p)
       return keep(p, in_pairs(p, function(...) return redis.pcall('HSET', key(p + 1), ...) end))

@@ -77,6 +77,7 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         ("redis://h:65536", "port is \"65536\"", "1 to 65535"),
         ("redis://h:+1", "port is \"+1\"", "1 to 65535"),
         ("redis://[::1", "no ]", "["),
+        ("redis://[::1]6380", "something else", ":port"),
         ("redis://h/x", "database is \"x\"", "0 to 255"),
         ("redis://h/256", "database is \"256\"", "0 to 255"),
         ("redis://h/0/1", "database is \"0/1\"", "0 to 255"),
@@ -169,4 +170,33 @@ fn no_password_is_shown_wherever_it_stands() {
         "redis://***@h:1/2?prefix=a"
     );
     assert_eq!(shown("redis://h/2"), "redis://h/2");
+}
+
+#[test]
+fn parameters_that_stand_elsewhere_count_where_the_url_is_silent() {
+    let one = |url, name, value: &str| with(url, name, &[value.to_owned()]);
+    let url = one("redis://h/1", "timeout", "1s").unwrap();
+    assert_eq!(url, "redis://h/1?timeout=1s");
+    let url = one(&url, "prefix", "a&b=c@{d}:").unwrap();
+    assert_eq!(url, "redis://h/1?timeout=1s&prefix=a%26b%3Dc%40%7Bd%7D:");
+    assert_eq!(parse(&url).map(|it| it.prefix).as_deref(), Ok("a&b=c@{d}:"));
+    assert_eq!(one(&url, "timeout", "2s").as_deref(), Ok(&*url));
+    let nodes = ["a:1".to_owned(), "b:2".to_owned()];
+    let cluster = with("redis-cluster://h?prefix={s}", "node", &nodes).unwrap();
+    assert_eq!(
+        parse(&cluster).map(|it| it.config.server.hosts().len()),
+        Ok(3)
+    );
+    for (url, name, value, said) in [
+        ("redis://h", "ca", "/x", "is only for encrypted connections"),
+        ("rediss://h", "node", "a", "is only for redis-sentinel://"),
+        ("redis://h", "db", "2", "is only for unix sockets"),
+        ("redis://h", "timeout", "2", "is \"2\": give a time"),
+    ] {
+        let error = one(url, name, value).unwrap_err();
+        assert!(error.contains(said), "{url} {name}: {error}");
+    }
+    // What is no URL is told of by who reads it.
+    assert_eq!(one("no url", "timeout", "x").as_deref(), Ok("no url"));
+    assert!(!parameters().any(|name| name == "pool"));
 }
