@@ -5,10 +5,12 @@
 mod access;
 mod actions;
 mod browser;
+mod counting;
 mod cron;
 mod hostile;
 mod live;
 mod load;
+mod masked;
 mod mounted;
 mod pages;
 mod rest;

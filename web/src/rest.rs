@@ -19,7 +19,7 @@ use crate::app::{App, Asked};
 use crate::pages::errors;
 use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
-use crate::pages::{metrics, queue as queue_page};
+use crate::pages::{masked, metrics, queue as queue_page};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshots, in_time};
@@ -171,7 +171,9 @@ async fn jobs(asked: Asked, params: Params) -> Answer {
         (page.entries, page.next)
     } else {
         let part = in_time(set.scan(text, from, 500)).await?;
-        (part.entries, part.next)
+        let shown = part.entries.into_iter();
+        let shown = shown.filter(|entry| masked::contains(&asked.app, entry, text));
+        (shown.collect(), part.next)
     };
     let entries: Vec<_> = entries
         .iter()
@@ -389,7 +391,7 @@ async fn act_on_failures(asked: Asked, Posted(posted): Posted) -> Answer {
     let what = format!("{did} all failures of the kind {id}");
     asked.begin(action, &what)?;
     let sweeps = errors::sweeps(&asked.app, did, id);
-    let task = Sweeps::start(&asked.app, what, "errors", sweeps).await;
+    let task = Sweeps::start(&asked.app, what, "errors", sweeps).await?;
     asked.app.snapshots.forget();
     Ok(Json(values::sweep(&task)))
 }

@@ -13,6 +13,7 @@ use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::format::{count, cut, time};
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
@@ -28,19 +29,9 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let snapshot = Snapshots::get(&asked.app).await?;
     let entries = in_time(asked.app.api.cron().list()).await?;
     let (from, rows) = (params.number("from").unwrap_or(0), params.rows());
-    let first = usize::try_from(from).unwrap_or(usize::MAX);
-    let shown: Vec<_> = entries.iter().skip(first).take(rows).collect();
     let total = entries.len() as u64;
-    let pager = Pager {
-        asked: &asked,
-        path: "cron",
-        values: &[],
-        from,
-        shown: shown.len(),
-        total,
-        rows,
-        next: from.checked_add(rows as u64).filter(|next| *next < total),
-    };
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_cron(rows).view());
     let disabled = entries.iter().filter(|entry| !entry.enabled).count() as u64;
     let about = html! {
         (count(total, "entry", "entries")) @if disabled > 0 { " · " (disabled) " disabled" }
@@ -50,21 +41,41 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         snapshot: &snapshot,
         place: Place::Cron,
         title: "Cron",
-        live: None,
+        live: view.as_deref(),
     };
     Ok(page.with(&html! {
         (notice(&params))
         (head("Cron", &about, &html! {}))
+        div data-current[is_live] { (current(&asked, &entries, from, rows)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(asked: &Asked, entries: &[CronStatus], from: u64, rows: usize) -> Markup {
+    let first = usize::try_from(from).unwrap_or(usize::MAX);
+    let shown: Vec<_> = entries.iter().skip(first).take(rows).collect();
+    let total = entries.len() as u64;
+    let pager = Pager {
+        asked,
+        path: "cron",
+        values: &[],
+        from,
+        shown: shown.len(),
+        total,
+        rows,
+        next: from.checked_add(rows as u64).filter(|next| *next < total),
+    };
+    html! {
         section.panel {
             @if shown.is_empty() {
                 @if from > 0 { (empty("Nothing here any more", "There are fewer entries by now: go back to the first page.")) }
                 @else { (empty("Nothing comes by itself", "Jobs with a cron expression (#[job(cron = \"0 3 * * *\")]), those of a schedule file, and those that the API adds appear here.")) }
             } @else {
-                div.scroll { (table(&asked, &shown)) }
+                div.scroll { (table(asked, &shown)) }
             }
         }
         @if total > 25 { (pager.show()) }
-    }))
+    }
 }
 
 fn table(asked: &Asked, entries: &[&CronStatus]) -> Markup {

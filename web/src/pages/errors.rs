@@ -138,7 +138,7 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
             let page = in_time(kind.jobs(app).page(Order::Backward, from, PART)).await?;
             looked_at += page.entries.len() as u64;
             for entry in page.entries {
-                add(&mut groups, *kind, entry);
+                add(app, &mut groups, *kind, entry);
             }
             *cursor = page.next.filter(|next| *next < depth);
         }
@@ -157,8 +157,8 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
     })
 }
 
-fn add(groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
-    let group = Group::of(&entry);
+fn add(app: &App, groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
+    let group = Group::of(app, &entry);
     let first = entry.failed_at();
     let last = entry.retried_at().or(first);
     let is_dead = u64::from(kind.path == DEAD.path);
@@ -205,15 +205,16 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     }
     let what = format!("{did} all failures of the kind {id}");
     asked.begin(action, &what)?;
-    let task = Sweeps::start(&asked.app, what, "errors", sweeps(&asked.app, did, id)).await;
+    let task = Sweeps::start(&asked.app, what, "errors", sweeps(&asked.app, did, id)).await?;
     Ok(back(&asked, "sweep", &[("id", &task.id.to_string())]))
 }
 
 /// The action of this name on all failures of a group.
 pub(crate) fn sweeps(app: &App, name: &str, id: &str) -> Vec<Sweep> {
     let sweep = |kind: Kind| {
-        let id = id.to_owned();
-        set::sweep(&kind.jobs(app), name).matching(move |entry| Group::of(entry).id() == id)
+        let (app, id) = (app.clone(), id.to_owned());
+        let jobs = kind.jobs(&app);
+        set::sweep(&jobs, name).matching(move |entry| Group::of(&app, entry).id() == id)
     };
     [RETRIES, DEAD].map(sweep).into()
 }

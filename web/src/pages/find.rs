@@ -53,7 +53,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         let index = usize::try_from(place).unwrap_or(usize::MAX);
         let next = if let Some(set) = TimedSet::ALL.get(index) {
             let part = in_time(api.set(*set).scan(&text, from, PART)).await?;
-            looked_at += part.looked_at;
+            looked_at = looked_at.saturating_add(part.looked_at);
             let entry = part
                 .entries
                 .iter()
@@ -65,7 +65,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         } else {
             let name = &queues[index - TimedSet::ALL.len()].name;
             let page = in_time(api.queue(name)?.page(Order::Forward, from, PART)).await?;
-            looked_at += page.jobs.len() as u64;
+            looked_at = looked_at.saturating_add(page.jobs.len() as u64);
             let job = page
                 .jobs
                 .iter()

@@ -2,17 +2,18 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{JobRecord, MAX_PAGE, Queue};
+use sancho::api::{JobPage, JobRecord, MAX_PAGE, Queue};
 use sancho::store::Order;
 
 use crate::action::Action;
 use crate::app::Asked;
 use crate::format::{count, cut, duration, time};
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
-use crate::snapshot::{Snapshots, in_time};
+use crate::snapshot::{Snapshot, Snapshots, in_time};
 
 use super::dashboard::badges;
 use super::{Pager, Tally, confirm, job_cell, notice, print_of, queues};
@@ -36,12 +37,15 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         .find(|queue| queue.name == name);
     let (size, paused) = summary.map_or((0, false), |queue| (queue.size, queue.paused));
     let title = format!("Queue {}", cut(name, 60));
+    // The first rows stay current; who has gone on is not disturbed.
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_queue(name, backward, rows).view());
     let frame = Page {
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Queues,
         title: &title,
-        live: None,
+        live: view.as_deref(),
     };
     let about = html! {
         (count(size, "job waits", "jobs wait"))
@@ -57,16 +61,6 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
             query(&[("name", name), ("order", order)])
         )
     };
-    let pager = Pager {
-        asked: &asked,
-        path: "queue",
-        values: &[("name", name), ("order", params.get("order"))],
-        from,
-        shown: page.jobs.len(),
-        total: size,
-        rows,
-        next: page.next,
-    };
     Ok(frame.with(&html! {
         (notice(&params))
         (head(&title, &about, &queues::tools(&asked, name, paused, size)))
@@ -74,6 +68,38 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
             a href=(link("")) aria-current=[(!backward).then_some("true")] { "Runs next" }
             a href=(link("last")) aria-current=[backward.then_some("true")] { "Pushed last" }
         }
+        div data-current[is_live] { (current(&asked, &snapshot, name, backward, from, rows, &page)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(
+    asked: &Asked,
+    snapshot: &Snapshot,
+    name: &str,
+    backward: bool,
+    from: u64,
+    rows: usize,
+    page: &JobPage,
+) -> Markup {
+    let mut queues = snapshot.overview.queues.iter();
+    let size = queues
+        .find(|queue| queue.name == name)
+        .map_or(0, |queue| queue.size);
+    let pager = Pager {
+        asked,
+        path: "queue",
+        values: &[
+            ("name", name),
+            ("order", if backward { "last" } else { "" }),
+        ],
+        from,
+        shown: page.jobs.len(),
+        total: size,
+        rows,
+        next: page.next,
+    };
+    html! {
         section.panel {
             @if page.jobs.is_empty() {
                 @if from > 0 { (empty("Nothing here any more", "The queue is shorter than that by now: go back to its beginning.")) }
@@ -84,14 +110,14 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
                     thead { tr { th.num scope="col" { "#" } th scope="col" { "Job" } th scope="col" { "Waits since" } th scope="col" { span.hidden { "Actions" } } } }
                     tbody {
                         @for (index, job) in page.jobs.iter().enumerate() {
-                            (row(&asked, name, backward, from + index as u64, job))
+                            (row(asked, name, backward, from + index as u64, job))
                         }
                     }
                 } }
             }
         }
         (pager.show())
-    }))
+    }
 }
 
 fn row(asked: &Asked, name: &str, backward: bool, at: u64, job: &JobRecord) -> Markup {

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use sancho::api::Period;
 use sancho::api::search::{Found, Query, SearchCursor, SearchLimits, State};
+use sancho::api::{JobRecord, Period};
 
 use crate::app::{App, Asked};
 use crate::format::{count, cut, number};
@@ -17,7 +17,7 @@ use crate::params::Params;
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
-use super::notice;
+use super::{masked, notice};
 
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
@@ -97,7 +97,13 @@ impl Search {
             hits: rows,
             ..SearchLimits::default()
         };
-        in_time(app.api.search(&self.query, self.from.as_ref(), limits)).await
+        let from = self.from.as_ref();
+        if app.options.masked.is_empty() {
+            return in_time(app.api.search(&self.query, from, limits)).await;
+        }
+        // What is masked is not found either.
+        let shown = |job: &JobRecord| JobRecord::read(masked::payload(app, job));
+        in_time(app.api.search_shown(&self.query, from, limits, &shown)).await
     }
 
     /// How many jobs stand where the query looks.

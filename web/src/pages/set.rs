@@ -12,13 +12,14 @@ use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::format::{count, cut, number, time};
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 use crate::sweeps::Sweeps;
 
-use super::{Pager, Tally, back, confirm, job_cell, notice, print_of, queue_link};
+use super::{Pager, Tally, back, confirm, job_cell, masked, notice, print_of, queue_link};
 
 /// How long a page looks through a set for a text.
 const BUDGET: Duration = Duration::from_millis(120);
@@ -176,8 +177,9 @@ pub(crate) async fn act_on_dead(asked: Asked, Posted(posted): Posted) -> Result<
 }
 
 /// What a page of a set has.
-struct Found {
-    entries: Vec<SortedEntry>,
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) entries: Vec<SortedEntry>,
     next: Option<u64>,
     /// How many entries were looked at, where a text was looked for.
     looked_at: Option<u64>,
@@ -201,12 +203,15 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         look(kind, asked, text, from, rows).await?
     };
     let size = kind.size(&snapshot);
+    // The first rows stay current; who has gone on, or filters, is not disturbed.
+    let is_live = text.is_empty() && from == 0;
+    let view = is_live.then(|| Table::of_set(kind, rows).view());
     let page = Page {
         asked,
         snapshot: &snapshot,
         place: kind.place,
         title: kind.title,
-        live: None,
+        live: view.as_deref(),
     };
     let filter = html! {
         form.filter action=(asked.to(kind.path)) {
@@ -219,6 +224,42 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         (notice(params))
         (head(kind.title, &html! { (count(size, "job", "jobs")) }, &filter))
         (looked(kind, asked, text, &found, size))
+        div data-current[is_live] { (current(kind, asked, (text, from, rows), &found, size)) }
+    }))
+}
+
+/// The first rows of the set at this path.
+pub(crate) async fn first(app: &App, path: &str, rows: usize) -> Result<Found, Problem> {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    let page = in_time(kind.jobs(app).page(kind.order, 0, rows)).await?;
+    Ok(Found {
+        entries: page.entries,
+        next: page.next,
+        looked_at: None,
+    })
+}
+
+/// The same as they are shown.
+pub(crate) fn shown(
+    path: &str,
+    asked: &Asked,
+    found: &Found,
+    rows: usize,
+    snapshot: &Snapshot,
+) -> Markup {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    current(kind, asked, ("", 0, rows), found, kind.size(snapshot))
+}
+
+/// What stays current.
+fn current(
+    kind: Kind,
+    asked: &Asked,
+    (text, from, rows): (&str, u64, usize),
+    found: &Found,
+    size: u64,
+) -> Markup {
+    html! {
         @if found.entries.is_empty() {
             section.panel { (nothing(kind, text, from, found.next.is_some())) }
         } @else {
@@ -232,7 +273,7 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
             (Pager { asked, path: kind.path, values: &[], from, shown: found.entries.len(), total: size, rows, next: found.next }.show())
         }
         @if size > 0 { (all(kind, asked, text, size)) }
-    }))
+    }
 }
 
 /// Looks for a text, as long as there is time for it and as there is room on the page.
@@ -252,7 +293,10 @@ async fn look(
     };
     while let Some(cursor) = found.next {
         let part = in_time(set.scan(text, cursor, PART)).await?;
-        found.entries.extend(part.entries);
+        let shown = part.entries.into_iter();
+        found
+            .entries
+            .extend(shown.filter(|entry| masked::contains(&asked.app, entry, text)));
         found.next = part.next;
         found.looked_at = found.looked_at.map(|n| n + part.looked_at);
         if found.entries.len() >= rows || began.elapsed() >= BUDGET {
@@ -334,8 +378,8 @@ pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Marku
                         td { (queue_link(asked, entry.queue())) }
                         @if fails { td.error {
                             @if let Some(class) = entry.error_class() { strong { (cut(&class, 80)) } " " }
-                            @if let Some(message) = entry.error_message() { span { (cut(&message, 200)) } }
-                            @else if let Some(problem) = entry.problem() { span { (cut(&problem, 200)) } }
+                            @if let Some(message) = masked::error_message(&asked.app, entry) { span { (cut(&message, 200)) } }
+                            @else if let Some(problem) = masked::problem(&asked.app, entry) { span { (cut(&problem, 200)) } }
                         } }
                     }
                 }
@@ -487,10 +531,10 @@ async fn act_on_all(
     let sweep = if text.is_empty() {
         sweep
     } else {
-        let text = text.to_owned();
-        sweep.matching(move |entry| contains(entry.payload(), text.as_bytes()))
+        let (app, text) = (asked.app.clone(), text.to_owned());
+        sweep.matching(move |entry| masked::contains(&app, entry, &text))
     };
-    let task = Sweeps::start(&asked.app, what, kind.path, vec![sweep]).await;
+    let task = Sweeps::start(&asked.app, what, kind.path, vec![sweep]).await?;
     Ok(back(asked, "sweep", &[("id", &task.id.to_string())]))
 }
 
@@ -502,10 +546,6 @@ pub(crate) fn sweep(set: &JobSet, name: &str) -> Sweep {
         _ if set.name() == TimedSet::Schedule.name() => set.add_all_to_queue(),
         _ => set.retry_all(),
     }
-}
-
-fn contains(payload: &[u8], text: &[u8]) -> bool {
-    payload.windows(text.len()).any(|part| part == text)
 }
 
 async fn reschedule(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {

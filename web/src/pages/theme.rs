@@ -30,7 +30,9 @@ pub(crate) async fn choose(asked: Asked, headers: HeaderMap, Posted(posted): Pos
 fn path_of(referer: &str) -> Option<&str> {
     let (_, rest) = referer.split_once("://")?;
     let path = &rest[rest.find('/')?..];
-    (!path.starts_with("//") && !path.contains('\\')).then_some(path)
+    // Browsers leave tabs out, and take a backslash for a slash.
+    let is_odd = |c: char| c == '\\' || c.is_control();
+    (!path.starts_with("//") && !path.contains(is_odd)).then_some(path)
 }
 
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod tests {
             path_of("http://a.example/\\evil.example"),
             None.or(path_of(""))
         );
+        assert_eq!(path_of("http://a.example/\t/evil.example"), None);
         assert_eq!(path_of("nothing"), None);
     }
 }
