@@ -60,7 +60,9 @@ fn allow(options: &Options, request: &mut Request) -> Result<(), Problem> {
     }
     let user = request.extensions().get::<User>();
     if !options.allows(user, Action::Look) {
-        return Err(Problem::forbidden("You may not see this dashboard."));
+        return Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.may_not_look.to_string()
+        }));
     }
     Ok(())
 }
@@ -88,10 +90,7 @@ fn known(options: &Options, headers: &HeaderMap) -> Result<Option<User>, Problem
         }
     }
     known.map(Some).ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "This dashboard wants a user name and a password.",
-        )
+        Problem::said(StatusCode::UNAUTHORIZED, |w| w.wants_password.to_string())
     })
 }
 
@@ -127,14 +126,14 @@ fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem
 /// Refuses what another site made a browser send.
 fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let refuse = |why: &str| {
-        Err(Problem::forbidden(format!(
-            "Nothing was done: {why}. Reload the page and try again."
-        )))
+    let refuse = || {
+        Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.other_site.to_string()
+        }))
     };
     match text(HeaderName::from_static("sec-fetch-site")) {
         Some("same-origin") => {}
-        Some(_) => return refuse("the request came from another site"),
+        Some(_) => return refuse(),
         None => {}
     }
     // Browsers name the origin of every form that they send; a program that names none was made by nobody else.
@@ -147,7 +146,7 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     if is_same {
         Ok(())
     } else {
-        refuse("the request came from another origin")
+        refuse()
     }
 }
 
