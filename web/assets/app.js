@@ -5,13 +5,18 @@ const body = document.body;
 const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
-// Times: how long ago, kept current, with the exact one in the viewer's zone at hand.
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const units = [[172800, 86400, "d"], [7200, 3600, "h"], [120, 60, "min"], [2, 1, "s"]];
+// What is said, in the language of the page.
+const words = JSON.parse(body.dataset.words);
+const fill = (template, name, text) => template.replace(`{${name}}`, () => text);
+
+// Times: how long ago, kept current, with the exact one in the viewer's zone at hand. Digits are those of the rest of the page.
+const exact = new Intl.DateTimeFormat(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "medium", timeStyle: "long" });
+const [s, min, h, d] = words.units;
+const units = [[172800, 86400, d], [7200, 3600, h], [120, 60, min], [0, 1, s]];
 
 function span(seconds) {
-  const [, size, name] = units.find(([from]) => seconds >= from) ?? [0, 1, "s"];
-  return `${Math.floor(seconds / size)} ${name}`;
+  const [, size, unit] = units.find(([from]) => seconds >= from);
+  return fill(unit, "n", Math.floor(seconds / size));
 }
 
 function tellTimes() {
@@ -19,7 +24,7 @@ function tellTimes() {
     const at = Date.parse(time.dateTime);
     const seconds = (at - Date.now()) / 1000;
     const far = Math.abs(seconds);
-    time.textContent = far < 2 ? "now" : seconds > 0 ? `in ${span(far)}` : `${span(far)} ago`;
+    time.textContent = far < 2 ? words.now : fill(seconds > 0 ? words.in : words.ago, "time", span(far));
     if (!time.dataset.local) {
       time.title = `${exact.format(at)} · ${time.title}`;
       time.dataset.local = "yes";
@@ -38,10 +43,10 @@ function offerCopies(from = document) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
+    button.textContent = words.copy;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(text.textContent);
-      say("Copied");
+      say(words.copied);
     });
     block.append(button);
   }
@@ -79,6 +84,12 @@ one(".yes", question).addEventListener("click", () => {
   asked.form.requestSubmit(asked.button);
 });
 
+// What is chosen from a list counts at once.
+for (const form of all("form[data-at-once]")) {
+  one("button", form).hidden = true;
+  one("select", form).addEventListener("change", () => form.requestSubmit());
+}
+
 // Selecting rows: all of them, and from one to another.
 function offerSelection(form) {
   const every = one(".every", form);
@@ -88,7 +99,7 @@ function offerSelection(form) {
   let last = 0;
   const tell = () => {
     const n = boxes.filter((box) => box.checked).length;
-    chosen.textContent = n === 0 ? "Select jobs to act on" : `${n} selected`;
+    chosen.textContent = n === 0 ? words.select : fill(words.selected, "n", n);
     every.checked = n > 0 && n === boxes.length;
     every.indeterminate = n > 0 && n < boxes.length;
     for (const button of buttons) button.disabled = n === 0;
@@ -135,7 +146,7 @@ function listen() {
   source.addEventListener("tick", (event) => {
     const { numbers, html } = JSON.parse(event.data);
     if (one("[data-away]")) return location.reload();
-    show("Live");
+    show(words.live);
     for (const place of all("[data-n]")) {
       const n = numbers[place.dataset.n];
       if (n === undefined) continue;
@@ -154,8 +165,8 @@ function listen() {
       tellTimes();
     }
   });
-  source.addEventListener("away", (event) => show("Store away", JSON.parse(event.data).why));
-  source.addEventListener("error", () => show("Not connected", "The dashboard's server gives no answer."));
+  source.addEventListener("away", (event) => show(words.away, JSON.parse(event.data).why));
+  source.addEventListener("error", () => show(words.unconnected, words.silent));
 }
 
 function hush() {
@@ -166,8 +177,8 @@ function hush() {
 function show(word, why) {
   one(".word", live).textContent = word;
   live.classList.toggle("away", why !== undefined);
-  live.title = why ?? "Pause or go on (p)";
-  live.setAttribute("aria-pressed", String(word === "Live"));
+  live.title = why ?? words.pause;
+  live.setAttribute("aria-pressed", String(word === words.live));
   body.classList.toggle("stale", why !== undefined);
 }
 
@@ -175,17 +186,17 @@ function pauseOrGoOn() {
   if (sessionStorage.getItem(paused)) {
     sessionStorage.removeItem(paused);
     listen();
-    show("Live");
+    show(words.live);
   } else {
     sessionStorage.setItem(paused, "yes");
     hush();
-    show("Paused");
+    show(words.paused);
   }
 }
 
 live.hidden = false;
 live.addEventListener("click", pauseOrGoOn);
-if (sessionStorage.getItem(paused)) show("Paused");
+if (sessionStorage.getItem(paused)) show(words.paused);
 document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
 addEventListener("pagehide", hush);
 addEventListener("pageshow", listen);

@@ -73,7 +73,9 @@ fn allow(options: &Options, request: &mut Request) -> Result<(), Problem> {
     }
     let user = request.extensions().get::<User>();
     if !options.allows(user, Action::Look) {
-        return Err(Problem::forbidden("You may not see this dashboard."));
+        return Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.may_not_look.to_string()
+        }));
     }
     Ok(())
 }
@@ -100,12 +102,9 @@ fn known(options: &Options, headers: &HeaderMap) -> Result<Option<User>, Problem
             known = Some(User::new(name.clone()));
         }
     }
-    known.map(Some).ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "This dashboard wants a user name and a password.",
-        )
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| Problem::said(StatusCode::UNAUTHORIZED, |w| w.wants_password.to_string()))
 }
 
 /// Refuses requests of other machines, those that came through a proxy, and those for a name that is not this machine's.
@@ -143,14 +142,14 @@ fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem
 /// Refuses what another site made a browser send.
 fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let refuse = |why: &str| {
-        Err(Problem::forbidden(format!(
-            "Nothing was done: {why}. Reload the page and try again."
-        )))
+    let refuse = || {
+        Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.other_site.to_string()
+        }))
     };
     match text(HeaderName::from_static("sec-fetch-site")) {
         Some("same-origin") => {}
-        Some(_) => return refuse("the request came from another site"),
+        Some(_) => return refuse(),
         None => {}
     }
     // Browsers name the origin of every form that they send; a program that names none was made by nobody else.
@@ -160,11 +159,7 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let origin = origin.split_once("://").map_or("", |(_, host)| host);
     let hosts = [HeaderName::from_static("x-forwarded-host"), HOST];
     let is_same = !origin.is_empty() && hosts.into_iter().any(|name| text(name) == Some(origin));
-    if is_same {
-        Ok(())
-    } else {
-        refuse("the request came from another origin")
-    }
+    if is_same { Ok(()) } else { refuse() }
 }
 
 fn without_port(host: &str) -> &str {

@@ -20,7 +20,6 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::app::{App, Asked};
-use crate::format::{cost, number, short};
 use crate::pages;
 use crate::pages::busy::Running;
 use crate::params::Params;
@@ -56,7 +55,7 @@ pub(crate) enum Tick {
     Nothing,
     Now(Arc<Now>),
     /// Why the store gives no answer.
-    Away(Arc<str>),
+    Away(Problem),
 }
 
 /// The numbers, and what else somebody watches.
@@ -166,7 +165,7 @@ async fn poll(app: App) {
     loop {
         let tick = match look(&app).await {
             Ok(now) => Tick::Now(Arc::new(now)),
-            Err(problem) => Tick::Away(problem.text.into()),
+            Err(problem) => Tick::Away(problem),
         };
         if !app.live.tell(tick) {
             return;
@@ -234,9 +233,12 @@ impl Watcher {
             let tick = self.ticks.borrow_and_update().clone();
             let event = match tick {
                 Tick::Nothing => continue,
-                Tick::Away(why) => Event::default()
-                    .event("away")
-                    .data(json!({ "why": &*why }).to_string()),
+                Tick::Away(problem) => {
+                    let why = problem.text(self.asked.words);
+                    Event::default()
+                        .event("away")
+                        .data(json!({ "why": why }).to_string())
+                }
                 Tick::Now(now) => {
                     // What this view needs was not asked for yet: the next tick has it.
                     let lacks = match self.view {
@@ -256,17 +258,17 @@ impl Watcher {
 
     fn tick(&mut self, now: &Now) -> String {
         self.asked.now = now.snapshot.at;
-        let stats = &now.snapshot.overview.stats;
+        let (w, stats) = (self.asked.words, &now.snapshot.overview.stats);
         let numbers = json!({
-            "busy": short(stats.busy),
-            "enqueued": short(stats.enqueued),
-            "scheduled": short(stats.scheduled),
-            "retries": short(stats.retries),
-            "dead": short(stats.dead),
-            "cron": short(now.snapshot.cron),
-            "cost": cost(now.snapshot.cost),
-            "processed": number(stats.processed),
-            "failed": number(stats.failed),
+            "busy": w.short(stats.busy),
+            "enqueued": w.short(stats.enqueued),
+            "scheduled": w.short(stats.scheduled),
+            "retries": w.short(stats.retries),
+            "dead": w.short(stats.dead),
+            "cron": w.short(now.snapshot.cron),
+            "cost": w.cost(now.snapshot.cost),
+            "processed": w.number(stats.processed),
+            "failed": w.number(stats.failed),
         });
         let table = self.table.as_ref().and_then(|watched| {
             let mut looked = now.tables.iter();

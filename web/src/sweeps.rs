@@ -10,7 +10,7 @@ use sancho::job::Timestamp;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Problem, Said};
 
 /// How long a request waits for one to end.
 const WAIT: Duration = Duration::from_millis(800);
@@ -34,8 +34,10 @@ pub(crate) struct Sweeps {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) id: u64,
-    /// What it does, in words.
+    /// What it does, as the log has it.
     pub(crate) what: String,
+    /// The same, as pages have it.
+    pub(crate) told: Said,
     /// The page that it was asked for on.
     pub(crate) from: &'static str,
     pub(crate) began: Timestamp,
@@ -64,6 +66,7 @@ impl Sweeps {
     pub(crate) async fn start(
         app: &App,
         what: String,
+        told: Said,
         from: &'static str,
         sweeps: Vec<Sweep>,
     ) -> Result<Arc<Task>, Problem> {
@@ -74,6 +77,7 @@ impl Sweeps {
         let task = Arc::new(Task {
             id: app.sweeps.next.fetch_add(1, Ordering::Relaxed) + 1,
             what,
+            told,
             from,
             began: app.api.now(),
             state: state.clone(),

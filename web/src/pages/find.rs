@@ -9,7 +9,7 @@ use maud::html;
 use sancho::store::{Order, TimedSet};
 
 use crate::app::Asked;
-use crate::format::{cut, number};
+use crate::format::cut;
 use crate::links::query;
 use crate::page::{Page, Place, head};
 use crate::params::Params;
@@ -27,11 +27,12 @@ const PART: usize = 500;
 /// Looks where jobs run, then in the sets, then in the queues, as long as there is time, and goes on when asked: `place` counts the
 /// places that were looked through, `from` is the cursor in the next one.
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let jid = params.get("jid").trim();
     if jid.is_empty() {
-        return Err(Problem::invalid(
-            "Name the job to look for: its id stands in the log, and on its page.",
-        ));
+        return Err(Problem::said(StatusCode::UNPROCESSABLE_ENTITY, |w| {
+            w.name_the_job.to_string()
+        }));
     }
     let api = &asked.app.api;
     let began = Instant::now();
@@ -85,7 +86,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::None,
-        title: "Find a job",
+        title: &w.find_job,
         live: None,
     };
     let stats = &snapshot.overview.stats;
@@ -97,15 +98,15 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         ("seen", &looked_at.to_string()),
     ];
     Ok(page.with(&html! {
-        (head("Find a job", &html! { code { (cut(jid, 100)) } }, &html! {}))
+        (head(&w.find_job, &html! { code { (cut(jid, 100)) } }, &html! {}))
         section.panel {
             div.empty {
                 @if place < places {
-                    p { "Not found yet" }
-                    p { "About " (number(looked_at.min(total))) " of " (number(total)) " jobs were looked at. " a href={ (asked.to("find")) (query(&go_on)) } { "Look at more" } }
+                    p { (w.not_found_yet) }
+                    p { (w.find_looked_at.with(&[("n", &w.number(looked_at.min(total))), ("total", &w.number(total))])) " " a href={ (asked.to("find")) (query(&go_on)) } { (w.look_at_more) } }
                 } @else {
-                    p { "No job has this id" }
-                    p { "It is done, or it was deleted, or it never was. About " (number(looked_at.min(total))) " jobs were looked at." }
+                    p { (w.nobody_has_id) }
+                    p { (w.nobody_has_id_hint.with(&[("n", &w.number(looked_at.min(total)))])) }
                 }
             }
         }

@@ -7,7 +7,7 @@ use sancho::store::Order;
 
 use crate::action::Action;
 use crate::app::Asked;
-use crate::format::{count, cut, duration, time};
+use crate::format::cut;
 use crate::links::query;
 use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
@@ -36,7 +36,8 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         .iter()
         .find(|queue| queue.name == name);
     let (size, paused) = summary.map_or((0, false), |queue| (queue.size, queue.paused));
-    let title = format!("Queue {}", cut(name, 60));
+    let w = asked.words;
+    let title = w.queue_named.text(&[("name", &cut(name, 60))]);
     // The first rows stay current; who has gone on is not disturbed.
     let is_live = from == 0;
     let view = is_live.then(|| Table::of_queue(name, backward, rows).view());
@@ -48,10 +49,10 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         live: view.as_deref(),
     };
     let about = html! {
-        (count(size, "job waits", "jobs wait"))
+        (w.jobs_wait.of(w, size))
         @if let Some(queue) = summary {
-            @if size > 0 { " · the next one for " (duration(queue.latency)) }
-            " " (badges(queue, &snapshot.overview.processes))
+            @if size > 0 { " · " (w.next_waits.with(&[("time", &w.duration(queue.latency))])) }
+            " " (badges(w, queue, &snapshot.overview.processes))
         }
     };
     let link = |order: &str| {
@@ -62,11 +63,11 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         )
     };
     Ok(frame.with(&html! {
-        (notice(&params))
+        (notice(w, &params))
         (head(&title, &about, &queues::tools(&asked, name, paused, size)))
         p.tabs {
-            a href=(link("")) aria-current=[(!backward).then_some("true")] { "Runs next" }
-            a href=(link("last")) aria-current=[backward.then_some("true")] { "Pushed last" }
+            a href=(link("")) aria-current=[(!backward).then_some("true")] { (w.runs_next) }
+            a href=(link("last")) aria-current=[backward.then_some("true")] { (w.pushed_last) }
         }
         div data-current[is_live] { (current(&asked, &snapshot, name, backward, from, rows, &page)) }
     }))
@@ -83,6 +84,7 @@ pub(crate) fn current(
     page: &JobPage,
 ) -> Markup {
     let mut queues = snapshot.overview.queues.iter();
+    let w = asked.words;
     let size = queues
         .find(|queue| queue.name == name)
         .map_or(0, |queue| queue.size);
@@ -102,12 +104,12 @@ pub(crate) fn current(
     html! {
         section.panel {
             @if page.jobs.is_empty() {
-                @if from > 0 { (empty("Nothing here any more", "The queue is shorter than that by now: go back to its beginning.")) }
-                @else { (empty("Nothing waits", "Jobs that are pushed to this queue appear here until a worker takes them.")) }
+                @if from > 0 { (empty(&w.nothing_here, &w.shorter_queue)) }
+                @else { (empty(&w.nothing_waits, &w.nothing_waits_hint)) }
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Jobs of the queue " (name) }
-                    thead { tr { th.num scope="col" { "#" } th scope="col" { "Job" } th scope="col" { "Waits since" } th scope="col" { span.hidden { "Actions" } } } }
+                    caption.hidden { (w.queue_caption.with(&[("name", &name)])) }
+                    thead { tr { th.num scope="col" { "#" } th scope="col" { (w.job) } th scope="col" { (w.waits_since) } th scope="col" { span.hidden { (w.actions) } } } }
                     tbody {
                         @for (index, job) in page.jobs.iter().enumerate() {
                             (row(asked, name, backward, from + index as u64, job))
@@ -121,17 +123,18 @@ pub(crate) fn current(
 }
 
 fn row(asked: &Asked, name: &str, backward: bool, at: u64, job: &JobRecord) -> Markup {
+    let w = asked.words;
     let print = print_of(job.payload());
     html! {
         tr {
-            td.num.muted { (at + 1) }
+            td.num.muted { (w.number(at + 1)) }
             (job_cell(asked, job, &link(asked, name, backward, at, job)))
-            td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (time(at, asked.now)) } }
+            td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
             td.act {
                 form method="post" action=(asked.to("queue")) {
                     (named(name, backward, at, job, &print))
-                    (button(asked, Action::RunNext, "next", "Run next", None))
-                    (button(asked, Action::DeleteJobs, "delete", "Delete", Some("Delete this job?")))
+                    (button(asked, Action::RunNext, "next", &w.run_next, None))
+                    (button(asked, Action::DeleteJobs, "delete", &w.delete, Some(&w.ask_delete_one)))
                 }
             }
         }
@@ -210,7 +213,7 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     };
     asked.permit(action)?;
     if did == "delete" && posted.get("sure").is_empty() {
-        return confirm(&asked, "queue", &posted, "Delete this job?").await;
+        return confirm(&asked, "queue", &posted, &asked.words.ask_delete_one).await;
     }
     let queue = asked.app.api.queue(name)?;
     asked.begin(

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use sancho::api::{Acted, JobSet, SortedEntry, Sweep};
@@ -10,12 +11,13 @@ use sancho::store::{Order, TimedSet};
 
 use crate::action::Action;
 use crate::app::{App, Asked};
-use crate::format::{count, cut, number, time};
+use crate::format::cut;
+use crate::language::Words;
 use crate::links::query;
 use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
-use crate::problem::Problem;
+use crate::problem::{Problem, Said};
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 use crate::sweeps::Sweeps;
 
@@ -32,51 +34,29 @@ const PART: usize = 500;
 pub(crate) struct Kind {
     pub(crate) set: TimedSet,
     pub(crate) path: &'static str,
-    title: &'static str,
     place: Place,
     order: Order,
-    /// What its time is.
-    when: &'static str,
-    empty: (&'static str, &'static str),
 }
 
 pub(crate) const SCHEDULED: Kind = Kind {
     set: TimedSet::Schedule,
     path: "scheduled",
-    title: "Scheduled",
     place: Place::Scheduled,
     order: Order::Forward,
-    when: "Runs",
-    empty: (
-        "Nothing is scheduled",
-        "Jobs that are pushed with a time (perform_in, perform_at) wait here for it.",
-    ),
 };
 
 pub(crate) const RETRIES: Kind = Kind {
     set: TimedSet::Retry,
     path: "retries",
-    title: "Retries",
     place: Place::Retries,
     order: Order::Forward,
-    when: "Next try",
-    empty: (
-        "Nothing to retry",
-        "Jobs that failed wait here for their next try.",
-    ),
 };
 
 pub(crate) const DEAD: Kind = Kind {
     set: TimedSet::Dead,
     path: "dead",
-    title: "Dead",
     place: Place::Dead,
     order: Order::Backward,
-    when: "Died",
-    empty: (
-        "Nothing died",
-        "Jobs that failed for the last time are kept here, to be retried by hand or deleted.",
-    ),
 };
 
 /// What is done to entries.
@@ -84,8 +64,6 @@ pub(crate) const DEAD: Kind = Kind {
 struct Deed {
     name: &'static str,
     action: Action,
-    /// What its button says.
-    button: &'static str,
     destroys: bool,
 }
 
@@ -93,19 +71,16 @@ const DEEDS: [Deed; 3] = [
     Deed {
         name: "retry",
         action: Action::RetryJobs,
-        button: "Retry now",
         destroys: false,
     },
     Deed {
         name: "kill",
         action: Action::KillJobs,
-        button: "Kill",
         destroys: true,
     },
     Deed {
         name: "delete",
         action: Action::DeleteJobs,
-        button: "Delete",
         destroys: true,
     },
 ];
@@ -137,11 +112,27 @@ impl Kind {
             .filter(move |deed| deed.name != "kill" || self.set != TimedSet::Dead)
     }
 
+    /// What it is called.
+    pub(crate) fn title(self, w: &'static Words) -> &'static str {
+        self.place.name(w)
+    }
+
+    /// What its time is.
+    fn when(self, w: &'static Words) -> &'static str {
+        match self.set {
+            TimedSet::Schedule => &w.runs_head,
+            TimedSet::Retry => &w.next_try,
+            TimedSet::Dead => &w.died,
+        }
+    }
+
     /// What a button is called here.
-    fn word(self, deed: Deed) -> &'static str {
+    fn word(self, w: &'static Words, deed: Deed) -> &'static str {
         match (deed.name, self.set) {
-            ("retry", TimedSet::Schedule) => "Run now",
-            _ => deed.button,
+            ("retry", TimedSet::Schedule) => &w.run_now,
+            ("retry", _) => &w.retry_now,
+            ("kill", _) => &w.kill,
+            _ => &w.delete,
         }
     }
 }
@@ -186,6 +177,7 @@ pub(crate) struct Found {
 }
 
 async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let snapshot = Snapshots::get(&asked.app).await?;
     let (text, from, rows) = (
         params.get("q"),
@@ -210,19 +202,19 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         asked,
         snapshot: &snapshot,
         place: kind.place,
-        title: kind.title,
+        title: kind.title(w),
         live: view.as_deref(),
     };
     let filter = html! {
         form.filter action=(asked.to(kind.path)) {
-            label.hidden for="q" { "Show those that contain a text" }
-            input #q type="search" name="q" value=(text) placeholder="Contains…" autocomplete="off" spellcheck="false";
-            button type="submit" { "Filter" }
+            label.hidden for="q" { (w.contains_label) }
+            input #q type="search" name="q" value=(text) placeholder=(w.contains) autocomplete="off" spellcheck="false";
+            button type="submit" { (w.filter) }
         }
     };
     Ok(page.with(&html! {
-        (notice(params))
-        (head(kind.title, &html! { (count(size, "job", "jobs")) }, &filter))
+        (notice(w, params))
+        (head(kind.title(w), &html! { (w.jobs.of(w, size)) }, &filter))
         (looked(kind, asked, text, &found, size))
         div data-current[is_live] { (current(kind, asked, (text, from, rows), &found, size)) }
     }))
@@ -259,9 +251,10 @@ fn current(
     found: &Found,
     size: u64,
 ) -> Markup {
+    let w = asked.words;
     html! {
         @if found.entries.is_empty() {
-            section.panel { (nothing(kind, text, from, found.next.is_some())) }
+            section.panel { (nothing(w, kind, text, from, found.next.is_some())) }
         } @else {
             form method="post" action=(asked.to(kind.path)) data-select {
                 input type="hidden" name="q" value=(text);
@@ -312,67 +305,73 @@ async fn look(
 
 /// How much of the set was looked at for a text, and the way to the rest.
 fn looked(kind: Kind, asked: &Asked, text: &str, found: &Found, size: u64) -> Markup {
+    let w = asked.words;
     html! {
         @if let Some(looked_at) = found.looked_at {
             p.looked {
-                "“" (cut(text, 80)) "”: " (count(found.entries.len() as u64, "job", "jobs")) " in about " (number(looked_at.min(size))) " of " (number(size)) " looked at. "
+                (w.looked_for.with(&[
+                    ("text", &cut(text, 80)),
+                    ("jobs", &w.jobs.of(w, found.entries.len() as u64)),
+                    ("n", &w.number(looked_at.min(size))),
+                    ("total", &w.number(size)),
+                ]))
+                " "
                 @if let Some(next) = found.next {
-                    a href={ (asked.to(kind.path)) (query(&[("q", text), ("from", &next.to_string())])) } { "Look at more" }
+                    a href={ (asked.to(kind.path)) (query(&[("q", text), ("from", &next.to_string())])) } { (w.look_at_more) }
                     " · "
                 }
-                a href=(asked.to(kind.path)) { "Show all" }
+                a href=(asked.to(kind.path)) { (w.show_all) }
             }
         }
     }
 }
 
-fn nothing(kind: Kind, text: &str, from: u64, more: bool) -> Markup {
+fn nothing(w: &'static Words, kind: Kind, text: &str, from: u64, more: bool) -> Markup {
     if !text.is_empty() {
-        let hint = if more {
-            "There is more to look at."
-        } else {
-            "The whole set was looked at."
-        };
-        return empty("Nothing found", hint);
+        let hint = if more { &w.set_not_whole } else { &w.set_whole };
+        return empty(&w.nothing_found, hint);
     }
     if from > 0 {
-        return empty(
-            "Nothing here any more",
-            "There are fewer jobs by now: go back to the first page.",
-        );
+        return empty(&w.nothing_here, &w.fewer_jobs);
     }
-    empty(kind.empty.0, kind.empty.1)
+    match kind.set {
+        TimedSet::Schedule => empty(&w.nothing_scheduled, &w.nothing_scheduled_hint),
+        TimedSet::Retry => empty(&w.nothing_to_retry, &w.nothing_to_retry_hint),
+        TimedSet::Dead => empty(&w.nothing_died, &w.nothing_died_hint),
+    }
 }
 
 pub(crate) fn selection(kind: Kind, asked: &Asked) -> Markup {
+    let w = asked.words;
     html! {
         div.selection {
-            span.chosen aria-live="polite" { "Selected jobs" }
+            span.chosen aria-live="polite" { (w.selected_jobs) }
             @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(deed), deed.destroys.then_some(match deed.name { "kill" => "Move the selected jobs to the dead set?", _ => "Delete the selected jobs?" })))
+                (button(asked, deed.action, deed.name, kind.word(w, deed), deed.destroys.then_some(match deed.name { "kill" => &w.ask_kill_selected, _ => &w.ask_delete_selected })))
             }
         }
     }
 }
 
 pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
+    let w = asked.words;
     let fails = kind.set != TimedSet::Schedule;
     html! {
         table.rows {
-            caption.hidden { (kind.title) }
+            caption.hidden { (kind.title(w)) }
             thead { tr {
-                th.check scope="col" { input.every type="checkbox" aria-label="Select all rows" hidden; }
-                th scope="col" { (kind.when) }
-                @if kind.set == TimedSet::Retry { th.num scope="col" { "Tries" } }
-                th scope="col" { "Job" }
-                th scope="col" { "Queue" }
-                @if fails { th scope="col" { "Error" } }
+                th.check scope="col" { input.every type="checkbox" aria-label=(w.select_all) hidden; }
+                th scope="col" { (kind.when(w)) }
+                @if kind.set == TimedSet::Retry { th.num scope="col" { (w.tries) } }
+                th scope="col" { (w.job) }
+                th scope="col" { (w.queue) }
+                @if fails { th scope="col" { (w.error) } }
             } }
             tbody {
                 @for entry in entries {
                     tr {
-                        td.check { input type="checkbox" name="id" value=(key(entry)) aria-label={ "Select " (cut(&entry.display_class(), 60)) }; }
-                        td.when { (time(entry.at(), asked.now)) }
+                        td.check { input type="checkbox" name="id" value=(key(entry)) aria-label=(w.select_one.text(&[("class", &cut(&entry.display_class(), 60))])); }
+                        td.when { (w.time(entry.at(), asked.now)) }
                         @if kind.set == TimedSet::Retry { td.num { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
                         (job_cell(asked, entry, &link(asked, entry)))
                         td { (queue_link(asked, entry.queue())) }
@@ -390,21 +389,34 @@ pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Marku
 
 /// What can be done to all of them.
 fn all(kind: Kind, asked: &Asked, text: &str, size: u64) -> Markup {
-    let of = if text.is_empty() {
-        format!("all {}", count(size, "job", "jobs"))
-    } else {
-        format!("all jobs that contain “{}”", cut(text, 40))
-    };
+    let w = asked.words;
+    let which = which(w, text, size);
     html! {
         form.all method="post" action=(asked.to(kind.path)) {
             input type="hidden" name="all" value="yes";
             input type="hidden" name="q" value=(text);
-            span { "With " (of) ":" }
+            span { (w.with_these.with(&[("which", &which)])) }
             @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(deed), Some(&format!("{} {of}?", kind.word(deed)))))
+                (button(asked, deed.action, deed.name, kind.word(w, deed), Some(&question(w, kind, deed, &which))))
             }
         }
     }
+}
+
+/// All of so many jobs, or all that contain a text.
+fn which(w: &'static Words, text: &str, size: u64) -> String {
+    if text.is_empty() {
+        w.all_jobs.of(w, size)
+    } else {
+        w.all_containing.text(&[("text", &cut(text, 60))])
+    }
+}
+
+/// Asks whether it is meant for these.
+fn question(w: &'static Words, kind: Kind, deed: Deed, which: &str) -> String {
+    let deed = kind.word(w, deed);
+    w.ask_deed
+        .text(&[("deed", deed), ("which", which), ("set", kind.title(w))])
 }
 
 /// Names an entry: `score|jid`, as in Sidekiq, and what tells it from one with the same.
@@ -441,10 +453,10 @@ pub(crate) async fn find(
             .then(|| (Timestamp::from_score(score), jid))
     });
     let Some((at, jid)) = parsed else {
-        return Err(Problem::not_found(format!(
-            "{:?} names no job.",
-            cut(id, 80)
-        )));
+        let id = cut(id, 80);
+        return Err(Problem::said(StatusCode::NOT_FOUND, move |w| {
+            w.no_such_job.text(&[("id", &id)])
+        }));
     };
     let found = in_time(set.fetch(at, Some(jid))).await?;
     Ok(found
@@ -453,6 +465,7 @@ pub(crate) async fn find(
 }
 
 async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let did = posted.get("do");
     if did == "reschedule" {
         return reschedule(kind, asked, posted).await;
@@ -476,12 +489,13 @@ async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Pro
         ));
     }
     if (deed.destroys || everything) && posted.get("sure").is_empty() {
-        let which = match (everything, posted.get("q")) {
-            (true, "") => "all jobs".to_owned(),
-            (true, text) => format!("all jobs that contain “{}”", cut(text, 60)),
-            (false, _) => count(keys.len() as u64, "job", "jobs"),
+        let which = if everything {
+            let snapshot = Snapshots::get(&asked.app).await?;
+            which(w, posted.get("q"), kind.size(&snapshot))
+        } else {
+            w.jobs.of(w, keys.len() as u64)
         };
-        let question = format!("{}: {which} of {}?", kind.word(deed), kind.title);
+        let question = question(w, kind, deed, &which);
         return confirm(asked, kind.path, posted, &question).await;
     }
     if everything {
@@ -491,12 +505,7 @@ async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Pro
     let mut tally = Tally::default();
     asked.begin(
         deed.action,
-        &format!(
-            "{} in {}: {}",
-            count(keys.len() as u64, "job", "jobs"),
-            kind.path,
-            keys.join(" ")
-        ),
+        &format!("{} jobs of {}: {}", keys.len(), kind.path, keys.join(" ")),
     )?;
     for key in keys {
         let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
@@ -534,7 +543,17 @@ async fn act_on_all(
         let (app, text) = (asked.app.clone(), text.to_owned());
         sweep.matching(move |entry| masked::contains(&app, entry, &text))
     };
-    let task = Sweeps::start(&asked.app, what, kind.path, vec![sweep]).await?;
+    let text = text.to_owned();
+    let told = Said::new(move |w| {
+        let which = match &*text {
+            "" => w.all_jobs_of_it.to_string(),
+            text => w.all_containing.text(&[("text", &cut(text, 60))]),
+        };
+        let deed = kind.word(w, deed);
+        w.sweep_what
+            .text(&[("deed", deed), ("which", &which), ("set", kind.title(w))])
+    });
+    let task = Sweeps::start(&asked.app, what, told, kind.path, vec![sweep]).await?;
     Ok(back(asked, "sweep", &[("id", &task.id.to_string())]))
 }
 
@@ -555,9 +574,9 @@ async fn reschedule(kind: Kind, asked: &Asked, posted: &Params) -> Result<Respon
         .number("minutes")
         .filter(|minutes| *minutes <= 60 * 24 * 366)
         .ok_or_else(|| {
-            Problem::invalid(
-                "Nothing was done: say in how many minutes it is to run, at most a year.",
-            )
+            Problem::said(StatusCode::UNPROCESSABLE_ENTITY, |w| {
+                w.no_minutes.to_string()
+            })
         })?;
     let set = kind.jobs(&asked.app);
     let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));

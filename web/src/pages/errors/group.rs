@@ -6,10 +6,15 @@ use sancho::api::JobRecord;
 
 use crate::app::App;
 use crate::format::cut;
+use crate::language::Words;
 use crate::pages::masked;
 
 /// How much of a message counts, in characters.
 const LENGTH: usize = 200;
+
+/// What stands for the class of an error where there is none.
+const NO_JOB: &str = "no job";
+const NO_ERROR: &str = "no error";
 
 /// What the failures of one kind have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,14 +37,31 @@ impl Group {
         let (error, message) = match job.error_class() {
             Some(error) => (error, common(&message)),
             None => match job.problem() {
-                Some(_) => ("no job".to_owned(), "its payload cannot be read".to_owned()),
-                None => ("no error".to_owned(), common(&message)),
+                Some(_) => (NO_JOB.to_owned(), "its payload cannot be read".to_owned()),
+                None => (NO_ERROR.to_owned(), common(&message)),
             },
         };
         Self {
             class,
             error,
             message,
+        }
+    }
+
+    /// The class of its errors, or that there is none.
+    pub(crate) fn error(&self, w: &'static Words) -> &str {
+        match &*self.error {
+            NO_JOB => &w.no_job,
+            NO_ERROR => &w.no_error,
+            error => error,
+        }
+    }
+
+    pub(crate) fn message(&self, w: &'static Words) -> &str {
+        if self.error == NO_JOB {
+            &w.unreadable
+        } else {
+            &self.message
         }
     }
 

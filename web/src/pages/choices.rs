@@ -1,19 +1,41 @@
-//! Choosing the colours.
+//! What a browser keeps for its user: the colours, and the language.
 
 use axum::http::StatusCode;
-use axum::http::header::{HeaderMap, LOCATION, REFERER, SET_COOKIE};
+use axum::http::header::{HeaderMap, LOCATION, ORIGIN, REFERER, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{Asked, Theme};
+use crate::language::Language;
 use crate::params::Posted;
+use crate::problem::Problem;
 
-pub(crate) async fn choose(asked: Asked, headers: HeaderMap, Posted(posted): Posted) -> Response {
+pub(crate) async fn choose_theme(
+    asked: Asked,
+    headers: HeaderMap,
+    Posted(posted): Posted,
+) -> Response {
     let theme = Theme::named(posted.get("theme")).name();
-    // Without a path it counts for the folder of this page: for the dashboard, wherever it is mounted.
-    let cookie = format!(
-        "{}={theme}; Max-Age=31536000; SameSite=Lax; HttpOnly",
-        Theme::COOKIE
-    );
+    keep(&asked, &headers, Theme::COOKIE, theme)
+}
+
+pub(crate) async fn choose_language(
+    asked: Asked,
+    headers: HeaderMap,
+    Posted(posted): Posted,
+) -> Result<Response, Problem> {
+    let language = Language::tagged(posted.get("language"))
+        .ok_or_else(|| Problem::invalid("The dashboard does not speak this language."))?;
+    Ok(keep(&asked, &headers, Language::COOKIE, language.tag()))
+}
+
+/// Has the browser keep it for a year, and leads back to where it was chosen.
+fn keep(asked: &Asked, headers: &HeaderMap, name: &str, value: &str) -> Response {
+    // Without a path it counts for the folder of this page: for the dashboard, wherever it is mounted. `Secure` would lose it where
+    // there is no TLS.
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_secure = origin.is_some_and(|origin| origin.starts_with("https://"));
+    let secure = if is_secure { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
     let to = headers
         .get(REFERER)
         .and_then(|referer| referer.to_str().ok())
