@@ -201,10 +201,10 @@ async fn a_hundred_browsers_cost_the_store_no_more_than_one() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_thousand_watch() {
+async fn no_more_than_five_hundred_watch() {
     let site = Site::on(Kind::Memory).await;
     let mut watching = Vec::new();
-    for _ in 0..1_000 {
+    for _ in 0..500 {
         watching.push(Watch::on(&site, "/events").await);
     }
     site.get("/events").await.is(429);

@@ -29,7 +29,7 @@ use tables::Tables;
 pub(crate) use tables::{Rows, Table};
 
 /// How many browsers may watch at a time.
-const MOST: usize = 1_000;
+const MOST: usize = 500;
 
 const TOO_MANY: &str = "Too many pages are kept current already: close some, or reload this one when its numbers are asked for.";
 

@@ -26,7 +26,7 @@ use super::{back, confirm, notice};
 pub(crate) use group::Group;
 
 /// How long a page looks through the sets.
-const BUDGET: Duration = Duration::from_millis(130);
+const BUDGET: Duration = Duration::from_millis(100);
 
 /// How many entries are read in one round trip.
 const PART: usize = 500;

@@ -19,7 +19,7 @@ use crate::snapshot::{Snapshots, in_time};
 use super::{busy, queue, set};
 
 /// How long it looks.
-const BUDGET: Duration = Duration::from_millis(150);
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// How many jobs it reads in a round trip.
 const PART: usize = 500;

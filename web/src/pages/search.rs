@@ -2,6 +2,8 @@
 
 mod results;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,9 @@ use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
 use super::{masked, notice};
+
+/// How long a page looks.
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
@@ -78,6 +83,7 @@ impl Search {
     pub(crate) async fn run(&self, app: &App, rows: usize) -> Result<Found, Problem> {
         let limits = SearchLimits {
             hits: rows,
+            time: BUDGET,
             ..SearchLimits::default()
         };
         let from = self.from.as_ref();
