@@ -14,7 +14,7 @@ const LANGUAGES: [&str; 12] = [
 ];
 
 /// What the store and the description of the search hold, in every language.
-const DATA: [&str; 21] = [
+const DATA: [&str; 26] = [
     "Job::",
     "mailers",
     "low-1",
@@ -36,10 +36,15 @@ const DATA: [&str; 21] = [
     "UTC",
     "d3ab86",
     "v42",
+    "default",
+    "full-1",
+    "read timed out",
+    "nobody-1",
+    "class:WelcomeEmail state:retry",
 ];
 
 /// Words that some language has taken over from English, or shares with it; and the name of a key.
-const SHARED: [&str; 16] = [
+const SHARED: [&str; 17] = [
     "cron",
     "job",
     "jobs",
@@ -56,6 +61,7 @@ const SHARED: [&str; 16] = [
     "leader",
     "system",
     "enter",
+    "place",
 ];
 
 async fn read(site: &Site, path: &str, language: &str) -> Answer {
@@ -93,9 +99,9 @@ fn is_said(text: &str) -> bool {
     let word = |part: &&str| part.chars().filter(|c| c.is_alphabetic()).count() > 3;
     let plain: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
     !DATA.iter().any(|data| text.contains(data))
-        && !SHARED.contains(&&*plain.trim().to_lowercase())
-        // The description of the search has terms, which are the same in all languages.
-        && !text.contains(':')
+        && !SHARED.contains(&&*plain.trim_matches([' ', ',']).to_lowercase())
+        // The terms of the search are the same in all languages.
+        && (text.contains(' ') || !text.contains(':'))
         && text.split([' ', '-']).any(|part| word(&part))
 }
 

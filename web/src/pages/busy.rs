@@ -118,12 +118,12 @@ fn process_row(asked: &Asked, snapshot: &Snapshot, process: &Process) -> Markup 
                 code.args { (cut(&process.identity, 80)) @if let Some(version) = &process.version { " · " (cut(version, 20)) } }
             }
             td.queues { (queues_of(asked, process)) }
-            td.num { (w.number(process.busy)) " / " (w.number(process.concurrency)) }
+            td.num data-of=(w.busy) { (w.number(process.busy)) " / " (w.number(process.concurrency)) }
             td.wide { (chart::share(process.busy, process.concurrency, "")) }
             td.num { @if process.rss_kb > 0 { (w.bytes(process.rss_kb.saturating_mul(1_024))) } }
             td.num { @if process.rtt_us > 0 { (micros(w, process.rtt_us)) } }
-            td { @if let Some(at) = process.started_at { (w.time(at, asked.now)) } }
-            td { @if let Some(at) = process.beat { (w.time(at, asked.now)) } }
+            td data-of=(w.started) { @if let Some(at) = process.started_at { (w.time(at, asked.now)) } }
+            td data-of=(w.last_beat) { @if let Some(at) = process.beat { (w.time(at, asked.now)) } }
             td.act {
                 @if !process.embedded {
                     form method="post" action=(asked.to("busy")) {

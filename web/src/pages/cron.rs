@@ -112,8 +112,8 @@ fn row(asked: &Asked, status: &CronStatus) -> Markup {
                 }
                 Err(error) => td.error colspan="2" { strong { (w.entry_unreadable) } span { (cut(&error.to_string(), 200)) } }
             }
-            td { @if let Some(at) = next.first() { (w.time(*at, asked.now)) } @else { span.muted { "–" } } }
-            td { (last_run(asked, status)) }
+            td data-of=(w.next_run) { @if let Some(at) = next.first() { (w.time(*at, asked.now)) } @else { span.muted { "–" } } }
+            td data-of=(w.last_run) { (last_run(asked, status)) }
             td.act { (tools(asked, status, "")) }
         }
     }

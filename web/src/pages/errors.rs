@@ -103,16 +103,16 @@ fn table(asked: &Asked, gathered: &Gathered) -> Markup {
             tbody {
                 @for failures in gathered.groups.iter().take(MOST) {
                     tr {
-                        td.num { strong { (w.number(failures.retrying + failures.dead)) } }
+                        td.num data-of=(w.jobs_head) { strong { (w.number(failures.retrying + failures.dead)) } }
                         td.job.failed {
                             a.class href=(set::link(asked, &failures.example)) { (cut(failures.group.error(w), 120)) }
                             @if !failures.group.class.is_empty() { " " span.muted { (w.in_class.with(&[("class", &cut(&failures.group.class, 120))])) } }
                             span.args { (failures.group.message(w)) }
                         }
-                        td.num { (w.number(failures.retrying)) }
-                        td.num { (w.number(failures.dead)) }
-                        td { @if let Some(at) = failures.first { (w.time(at, asked.now)) } }
-                        td { @if let Some(at) = failures.last { (w.time(at, asked.now)) } }
+                        td.num data-of=(w.retrying) { (w.number(failures.retrying)) }
+                        td.num data-of=(w.dead) { (w.number(failures.dead)) }
+                        td data-of=[failures.first.map(|_| &*w.first)] { @if let Some(at) = failures.first { (w.time(at, asked.now)) } }
+                        td data-of=[failures.last.map(|_| &*w.last)] { @if let Some(at) = failures.last { (w.time(at, asked.now)) } }
                         td.act {
                             form method="post" action=(asked.to("errors")) {
                                 input type="hidden" name="group" value=(failures.group.id());

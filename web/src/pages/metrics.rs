@@ -127,13 +127,13 @@ fn row(asked: &Asked, class: &ClassMetrics, hours: u32) -> Markup {
         tr {
             td.job { a.class href={ (asked.to("metrics")) (query(&[("class", &class.class), ("hours", &hours)])) } { (cut(&class.class, 120)) } }
             td { (chart::spark(&thirds(&class.series.iter().map(|sample| sample.executed).collect::<Vec<_>>()), &w.executions_over_time)) }
-            td.num { (w.number(totals.executed)) }
-            td.num .bad[totals.failed > 0] {
+            td.num data-of=(w.executed) { (w.number(totals.executed)) }
+            td.num .bad[totals.failed > 0] data-of=(w.failed) {
                 (w.number(totals.failed))
                 @if totals.failed > 0 { span.muted { " " (w.share(totals.failed, totals.executed)) } }
             }
-            td.num { (average(w, totals.average_ms())) }
-            td.num { (w.duration(std::time::Duration::from_millis(totals.ms))) }
+            td.num data-of=(w.average) { (average(w, totals.average_ms())) }
+            td.num data-of=(w.in_all) { (w.duration(std::time::Duration::from_millis(totals.ms))) }
         }
     }
 }

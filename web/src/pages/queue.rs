@@ -129,7 +129,7 @@ fn row(asked: &Asked, name: &str, backward: bool, at: u64, job: &JobRecord) -> M
         tr {
             td.num.muted { (w.number(at + 1)) }
             (job_cell(asked, job, &link(asked, name, backward, at, job)))
-            td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
+            td data-of=(w.waits_since) { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
             td.act {
                 form method="post" action=(asked.to("queue")) {
                     (named(name, backward, at, job, &print))

@@ -50,9 +50,9 @@ pub(crate) fn current(asked: &Asked, snapshot: &Snapshot) -> Markup {
                             @let workers = overview.processes.iter().filter(|process| process.queues.contains(&queue.name)).count();
                             tr {
                                 td.job { span.class { (queue_link(asked, &queue.name)) } " " (badges(w, queue, &overview.processes)) }
-                                td.num { (w.number(queue.size)) }
-                                td.num { @if queue.size > 0 { (w.duration(queue.latency)) } @else { "–" } }
-                                td.num { (workers) }
+                                td.num data-of=(w.jobs_head) { (w.number(queue.size)) }
+                                td.num data-of=(w.latency) { @if queue.size > 0 { (w.duration(queue.latency)) } @else { "–" } }
+                                td.num data-of=(w.workers) { (workers) }
                                 td.act { (tools(asked, &queue.name, queue.paused, queue.size)) }
                             }
                         }

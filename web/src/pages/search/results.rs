@@ -92,8 +92,8 @@ fn waiting_table(asked: &Asked, waiting: &[(JobRecord, u64)]) -> Markup {
                     tr {
                         (job_cell(asked, job, &queue::link(asked, job.queue(), false, *position, job)))
                         td { (queue_link(asked, job.queue())) }
-                        td.num { (w.number(position.saturating_add(1))) }
-                        td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
+                        td.num data-of=(w.place) { (w.number(position.saturating_add(1))) }
+                        td data-of=(w.waits_since) { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
                     }
                 } }
             } }

@@ -41,8 +41,8 @@ pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Marku
                 @for entry in entries {
                     tr {
                         td.check { input type="checkbox" name="id" value=(key(entry)) aria-label=(w.select_one.text(&[("class", &cut(&entry.display_class(), 60))])); }
-                        td.when { (w.time(entry.at(), asked.now)) }
-                        @if kind.set == TimedSet::Retry { td.num { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
+                        td.when data-of=(kind.when(w)) { (w.time(entry.at(), asked.now)) }
+                        @if kind.set == TimedSet::Retry { td.num data-of=(w.tries) { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
                         (job_cell(asked, entry, &link(asked, entry)))
                         td { (queue_link(asked, entry.queue())) }
                         @if fails { td.error {
