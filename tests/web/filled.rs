@@ -74,19 +74,30 @@ pub(crate) async fn filled() -> Site {
         );
         site.push("mailers", job).await;
     }
-    site.push("low-1", r#"{"class":"Job::4","args":[],"jid":"a04","queue":"low-1"}"#)
-        .await;
-    let running = r#"{"class":"Job::5","args":[42],"jid":"b01","queue":"mailers","tags":["vip-1"]}"#;
+    site.push(
+        "low-1",
+        r#"{"class":"Job::4","args":[],"jid":"a04","queue":"low-1"}"#,
+    )
+    .await;
+    let running =
+        r#"{"class":"Job::5","args":[42],"jid":"b01","queue":"mailers","tags":["vip-1"]}"#;
     site.process("vm:7:abc", "\"mailers\"", false, Some(running))
         .await;
     site.put(TimedSet::Schedule, 90, failed("s01", "Job::1", ""))
         .await;
-    for (jid, message) in [("r01", "declined for order 17"), ("r02", "declined for order 18")] {
+    for (jid, message) in [
+        ("r01", "declined for order 17"),
+        ("r02", "declined for order 18"),
+    ] {
         site.put(TimedSet::Retry, 60, failed(jid, "Job::2", message))
             .await;
     }
-    site.put(TimedSet::Dead, 5, failed("d01", "Job::3", "timed-out after 3000 ms"))
-        .await;
+    site.put(
+        TimedSet::Dead,
+        5,
+        failed("d01", "Job::3", "timed-out after 3000 ms"),
+    )
+    .await;
     let nightly = CronEntry::new("nightly-9", "30 2 * * mon-fri Europe/Berlin", "Job::6")
         .and_then(|entry| entry.args(("full-1", 7)))
         .and_then(|entry| entry.queue("low-1"))

@@ -15,15 +15,53 @@ const LANGUAGES: [&str; 12] = [
 
 /// What the store and the description of the search hold, in every language.
 const DATA: [&str; 26] = [
-    "Job::", "mailers", "low-1", "vm:7", "abc", "vip-1", "a1@b", "app::", "ada@example.com", "declined", "timed-out", "nightly-9",
-    "Europe/Berlin", "What night 9 brought", "Monday to Friday", "memory:1", "staging-1", "Sancho", "UTC", "d3ab86", "v42",
-    "default", "full-1", "read timed out", "nobody-1", "class:WelcomeEmail state:retry",
+    "Job::",
+    "mailers",
+    "low-1",
+    "vm:7",
+    "abc",
+    "vip-1",
+    "a1@b",
+    "app::",
+    "ada@example.com",
+    "declined",
+    "timed-out",
+    "nightly-9",
+    "Europe/Berlin",
+    "What night 9 brought",
+    "Monday to Friday",
+    "memory:1",
+    "staging-1",
+    "Sancho",
+    "UTC",
+    "d3ab86",
+    "v42",
+    "default",
+    "full-1",
+    "read timed out",
+    "nobody-1",
+    "class:WelcomeEmail state:retry",
 ];
 
 /// Words that some language has taken over from English, or shares with it; and the name of a key.
 const SHARED: [&str; 17] = [
-    "cron", "job", "jobs", "live", "worker", "workers", "batch", "error", "pages", "actions", "arguments", "argument", "expression",
-    "leader", "system", "enter", "place",
+    "cron",
+    "job",
+    "jobs",
+    "live",
+    "worker",
+    "workers",
+    "batch",
+    "error",
+    "pages",
+    "actions",
+    "arguments",
+    "argument",
+    "expression",
+    "leader",
+    "system",
+    "enter",
+    "place",
 ];
 
 async fn read(site: &Site, path: &str, language: &str) -> Answer {
@@ -73,12 +111,18 @@ async fn nothing_is_left_in_english(site: &Site, pages: &[(&str, &str)]) {
         let english = texts(&read(site, path, "en").await.text);
         for language in LANGUAGES {
             let page = read(site, path, language).await;
-            assert!(page.text.contains(&format!("<html lang=\"{language}\"")), "{}", page.text);
+            assert!(
+                page.text.contains(&format!("<html lang=\"{language}\"")),
+                "{}",
+                page.text
+            );
             assert_eq!(page.text.contains("dir=\"rtl\""), language == "ar");
             let texts = texts(&page.text);
             let same = texts.intersection(&english).filter(|text| is_said(text));
             left.extend(same.map(|text| format!("{name} in {language}: {text}")));
-            let open = texts.iter().filter(|text| text.contains("{n}") || text.contains("{time}"));
+            let open = texts
+                .iter()
+                .filter(|text| text.contains("{n}") || text.contains("{time}"));
             left.extend(open.map(|text| format!("{name} in {language} is not filled: {text}")));
         }
     }
@@ -100,8 +144,24 @@ async fn every_page_of_an_empty_store_is_in_every_language() {
 async fn what_is_asked_and_answered_is_in_every_language() {
     let site = filled().await;
     let done: Vec<(String, String)> = [
-        "delete", "retry", "kill", "reschedule", "next", "cancel", "removed", "missed", "pause", "resume", "clear", "quiet", "stop",
-        "dump", "enable", "disable", "run", "nothing",
+        "delete",
+        "retry",
+        "kill",
+        "reschedule",
+        "next",
+        "cancel",
+        "removed",
+        "missed",
+        "pause",
+        "resume",
+        "clear",
+        "quiet",
+        "stop",
+        "dump",
+        "enable",
+        "disable",
+        "run",
+        "nothing",
     ]
     .iter()
     .map(|did| (String::from(*did), format!("/queues?did={did}&n=2&gone=3")))
@@ -111,9 +171,15 @@ async fn what_is_asked_and_answered_is_in_every_language() {
     let forms: [(&str, &[(&str, &str)]); 8] = [
         ("/queues", &[("name", "mailers"), ("do", "clear")]),
         ("/retries", &[("all", "yes"), ("do", "delete")]),
-        ("/retries", &[("all", "yes"), ("do", "kill"), ("q", "declined")]),
+        (
+            "/retries",
+            &[("all", "yes"), ("do", "kill"), ("q", "declined")],
+        ),
         ("/retries", &[("id", "1|x"), ("do", "delete")]),
-        ("/retries", &[("id", "1|x"), ("do", "reschedule"), ("minutes", "x")]),
+        (
+            "/retries",
+            &[("id", "1|x"), ("do", "reschedule"), ("minutes", "x")],
+        ),
         ("/errors", &[("group", "1"), ("do", "retry")]),
         ("/busy", &[("do", "stop")]),
         ("/busy", &[("do", "cancel"), ("jid", "b01")]),
@@ -127,7 +193,10 @@ async fn what_is_asked_and_answered_is_in_every_language() {
         let english = said("en").await;
         for language in LANGUAGES {
             let texts = said(language).await;
-            let same: Vec<_> = texts.intersection(&english).filter(|text| is_said(text)).collect();
+            let same: Vec<_> = texts
+                .intersection(&english)
+                .filter(|text| is_said(text))
+                .collect();
             assert!(same.is_empty(), "{path} {form:?} in {language}: {same:?}");
         }
     }
@@ -139,16 +208,23 @@ async fn a_language_that_was_chosen_is_kept_in_a_cookie() {
     let answer = site.post("/language", &[("language", "fr")]).await;
     let cookie = answer.is(303).headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("sancho_language=fr; "), "{cookie}");
-    assert!(cookie.contains("SameSite=Lax") && cookie.contains("HttpOnly"), "{cookie}");
+    assert!(
+        cookie.contains("SameSite=Lax") && cookie.contains("HttpOnly"),
+        "{cookie}"
+    );
     let asked = |cookie: &str| {
-        let request = Request::get("/").header("accept-language", "de").header("cookie", cookie);
+        let request = Request::get("/")
+            .header("accept-language", "de")
+            .header("cookie", cookie);
         request.body(Body::empty()).unwrap()
     };
     site.ask(asked("sancho_theme=dark; sancho_language=fr"))
         .await
         .shows("<html lang=\"fr\"")
         .shows("<option value=\"fr\" lang=\"fr\" selected");
-    site.ask(asked("sancho_language=\"><script>")).await.shows("<html lang=\"de\"");
+    site.ask(asked("sancho_language=\"><script>"))
+        .await
+        .shows("<html lang=\"de\"");
     for bad in ["", "klingon", "EN", "\r\nset-cookie: a=b"] {
         let answer = site.post("/language", &[("language", bad)]).await;
         assert!(!answer.is(422).headers.contains_key("set-cookie"), "{bad}");
@@ -156,7 +232,10 @@ async fn a_language_that_was_chosen_is_kept_in_a_cookie() {
     let answer = site.get("/api/jobs?set=nowhere").await;
     let german = Request::get("/api/jobs?set=nowhere").header("accept-language", "de");
     let german = site.ask(german.body(Body::empty()).unwrap()).await;
-    assert_eq!(german.text, answer.text, "programs read the same everywhere");
+    assert_eq!(
+        german.text, answer.text,
+        "programs read the same everywhere"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +248,10 @@ async fn numbers_are_grouped_as_in_the_language() {
         ("ru", "123\u{a0}456\u{a0}789\u{a0}012"),
         ("ja", "123,456,789,012"),
     ] {
-        assert!(read(&site, "/", language).await.text.contains(number), "{language}");
+        assert!(
+            read(&site, "/", language).await.text.contains(number),
+            "{language}"
+        );
         // What programs read stays as it is.
         let stats = read(&site, "/api/stats", language).await;
         assert_eq!(stats.json()["processed"], 123_456_789_012_u64);

@@ -101,7 +101,10 @@ async fn pages_of_an_empty_store_are_what_they_were() {
 
 #[tokio::test]
 async fn no_snapshot_is_left_of_a_page_that_is_not_there() {
-    let mut expected: Vec<String> = PAGES.iter().map(|(name, _)| format!("{name}.html")).collect();
+    let mut expected: Vec<String> = PAGES
+        .iter()
+        .map(|(name, _)| format!("{name}.html"))
+        .collect();
     expected.extend(EMPTY.iter().map(|(name, _)| format!("empty-{name}.html")));
     expected.sort();
     let files = std::fs::read_dir(folder()).unwrap();
@@ -117,5 +120,8 @@ fn a_difference_is_told_from_its_first_line_to_its_last() {
     let told = difference("a\nb\nc\nd", "a\nx\nd");
     assert_eq!(told, "from line 2:\n- b\n- c\n+ x\n");
     assert_eq!(difference("", "a"), "from line 1:\n+ a\n");
-    assert_eq!(without_prints("style-0123456789abcdef.css"), "style-[print].css");
+    assert_eq!(
+        without_prints("style-0123456789abcdef.css"),
+        "style-[print].css"
+    );
 }

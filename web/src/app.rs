@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::StatusCode;
 use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::request::Parts;
-use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, post};
 use sancho::api::Api;

@@ -150,7 +150,10 @@ impl Words {
     /// How long the store took, to the microsecond where it was fast.
     pub(crate) fn cost(&self, time: Duration) -> String {
         if time < Duration::from_millis(10) {
-            unit(&self.unit_ms, &self.decimal(time.as_secs_f64() * 1_000.0, 2))
+            unit(
+                &self.unit_ms,
+                &self.decimal(time.as_secs_f64() * 1_000.0, 2),
+            )
         } else {
             self.duration(time)
         }
@@ -281,7 +284,10 @@ mod tests {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         assert_eq!(EN.relative(now, now), "now");
         assert_eq!(EN.relative(now.before(minutes(3)), now), "3 min ago");
-        assert_eq!(EN.relative(now.after(minutes(60 * 24 * 20)), now), "in 20 d");
+        assert_eq!(
+            EN.relative(now.after(minutes(60 * 24 * 20)), now),
+            "in 20 d"
+        );
     }
 
     #[test]

@@ -89,9 +89,9 @@ fn known(options: &Options, headers: &HeaderMap) -> Result<Option<User>, Problem
             known = Some(User::new(name.clone()));
         }
     }
-    known.map(Some).ok_or_else(|| {
-        Problem::said(StatusCode::UNAUTHORIZED, |w| w.wants_password.to_string())
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| Problem::said(StatusCode::UNAUTHORIZED, |w| w.wants_password.to_string()))
 }
 
 /// Refuses requests of other machines, those that came through a proxy, and those for a name that is not this machine's.
@@ -143,11 +143,7 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let origin = origin.split_once("://").map_or("", |(_, host)| host);
     let hosts = [HeaderName::from_static("x-forwarded-host"), HOST];
     let is_same = !origin.is_empty() && hosts.into_iter().any(|name| text(name) == Some(origin));
-    if is_same {
-        Ok(())
-    } else {
-        refuse()
-    }
+    if is_same { Ok(()) } else { refuse() }
 }
 
 fn without_port(host: &str) -> &str {

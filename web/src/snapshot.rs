@@ -121,8 +121,7 @@ pub(crate) async fn in_time<T>(
     match timeout(PATIENCE, ask).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Problem::said(StatusCode::SERVICE_UNAVAILABLE, |w| {
-            w.store_silent
-                .text(&[("n", &w.number(PATIENCE.as_secs()))])
+            w.store_silent.text(&[("n", &w.number(PATIENCE.as_secs()))])
         })),
     }
 }

@@ -26,7 +26,10 @@ fn every_message_leaves_the_same_places_open_in_every_language() {
             for form in forms {
                 assert!(!form.trim().is_empty(), "{name} in {language:?}");
                 // A form for one or for two may do without the number, and without nothing else.
-                let mut lacks = wanted.difference(&places(form)).copied().collect::<Vec<_>>();
+                let mut lacks = wanted
+                    .difference(&places(form))
+                    .copied()
+                    .collect::<Vec<_>>();
                 lacks.retain(|place| forms.len() == 1 || *place != "n");
                 assert_eq!(lacks, Vec::<&str>::new(), "{name} in {language:?}: {form}");
             }
@@ -47,10 +50,16 @@ fn every_message_is_translated() {
         for ((name, theirs), (_, ours)) in english.iter().zip(&words) {
             if theirs == ours {
                 same += 1;
-                assert!(shared(name, ours[0]), "{name} in {language:?} is English: {ours:?}");
+                assert!(
+                    shared(name, ours[0]),
+                    "{name} in {language:?} is English: {ours:?}"
+                );
             }
         }
-        assert!(same * 12 < words.len(), "{language:?}: {same} messages are English");
+        assert!(
+            same * 12 < words.len(),
+            "{language:?}: {same} messages are English"
+        );
     }
 }
 
@@ -59,9 +68,49 @@ fn what_is_counted_has_the_form_of_its_number() {
     let cases: [(Language, &[(u64, usize)]); 6] = [
         (Language::English, &[(0, 1), (1, 0), (2, 1), (101, 1)]),
         (Language::French, &[(0, 0), (1, 0), (2, 1)]),
-        (Language::Russian, &[(0, 2), (1, 0), (2, 1), (5, 2), (11, 2), (12, 2), (21, 0), (22, 1), (111, 2), (1_000, 2)]),
-        (Language::Polish, &[(0, 2), (1, 0), (2, 1), (5, 2), (12, 2), (21, 2), (22, 1), (112, 2)]),
-        (Language::Arabic, &[(0, 0), (1, 1), (2, 2), (3, 3), (10, 3), (11, 4), (99, 4), (100, 5), (103, 3), (u64::MAX, 4)]),
+        (
+            Language::Russian,
+            &[
+                (0, 2),
+                (1, 0),
+                (2, 1),
+                (5, 2),
+                (11, 2),
+                (12, 2),
+                (21, 0),
+                (22, 1),
+                (111, 2),
+                (1_000, 2),
+            ],
+        ),
+        (
+            Language::Polish,
+            &[
+                (0, 2),
+                (1, 0),
+                (2, 1),
+                (5, 2),
+                (12, 2),
+                (21, 2),
+                (22, 1),
+                (112, 2),
+            ],
+        ),
+        (
+            Language::Arabic,
+            &[
+                (0, 0),
+                (1, 1),
+                (2, 2),
+                (3, 3),
+                (10, 3),
+                (11, 4),
+                (99, 4),
+                (100, 5),
+                (103, 3),
+                (u64::MAX, 4),
+            ],
+        ),
         (Language::Japanese, &[(0, 0), (1, 0), (2, 0)]),
     ];
     for (language, forms) in cases {
@@ -108,5 +157,8 @@ fn what_is_filled_in_is_escaped_and_markup_is_not() {
     let strong = maud::html! { strong { "2" } };
     let filled = words.of_total.with(&[("n", &strong), ("total", &"<b>")]);
     assert_eq!(filled.into_string(), "<strong>2</strong> of &lt;b&gt;");
-    assert_eq!(words.of_total.text(&[("n", "<"), ("total", "{n}")]), "< of {n}");
+    assert_eq!(
+        words.of_total.text(&[("n", "<"), ("total", "{n}")]),
+        "< of {n}"
+    );
 }

@@ -1,7 +1,7 @@
 //! What is said.
 
-use super::said::{Plural, Template, Text, messages};
 use super::Language;
+use super::said::{Plural, Template, Text, messages};
 
 messages! {
     text {

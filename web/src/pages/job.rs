@@ -11,8 +11,8 @@ use sancho::store::TimedSet;
 use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::format::{cut, exact};
-use crate::language::{Template, Words};
 use crate::json::{self, MASKED};
+use crate::language::{Template, Words};
 use crate::links::query;
 use crate::page::{Page, Place, button};
 use crate::params::Params;
@@ -42,9 +42,7 @@ enum Found {
 
 impl Found {
     async fn look(app: &App, params: &Params) -> Result<Self, Problem> {
-        let gone = || {
-            Problem::said(StatusCode::NOT_FOUND, |w| w.job_moved_on.to_string())
-        };
+        let gone = || Problem::said(StatusCode::NOT_FOUND, |w| w.job_moved_on.to_string());
         match params.get("in") {
             "queue" => {
                 let queue = app.api.queue(params.get("name"))?;

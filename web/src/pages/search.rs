@@ -290,9 +290,9 @@ mod tests {
             assert!(term.parse::<Query>().is_ok(), "{term}");
         }
         let explained = |name: &str| {
-            TERMS
-                .iter()
-                .any(|(term, text)| format!("{term} {}", &**text(words)).contains(&format!("{name}:")))
+            TERMS.iter().any(|(term, text)| {
+                format!("{term} {}", &**text(words)).contains(&format!("{name}:"))
+            })
         };
         for name in Query::qualifiers() {
             assert!(explained(name), "{name}");

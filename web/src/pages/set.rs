@@ -283,11 +283,7 @@ fn looked(kind: Kind, asked: &Asked, text: &str, found: &Found, size: u64) -> Ma
 
 fn nothing(w: &'static Words, kind: Kind, text: &str, from: u64, more: bool) -> Markup {
     if !text.is_empty() {
-        let hint = if more {
-            &w.set_not_whole
-        } else {
-            &w.set_whole
-        };
+        let hint = if more { &w.set_not_whole } else { &w.set_whole };
         return empty(&w.nothing_found, hint);
     }
     if from > 0 {
@@ -464,12 +460,7 @@ async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Pro
     let mut tally = Tally::default();
     asked.begin(
         deed.action,
-        &format!(
-            "{} jobs of {}: {}",
-            keys.len(),
-            kind.path,
-            keys.join(" ")
-        ),
+        &format!("{} jobs of {}: {}", keys.len(), kind.path, keys.join(" ")),
     )?;
     for key in keys {
         let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));

@@ -1,7 +1,7 @@
 //! How far an action on many jobs is.
 
-use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::Response;
 use maud::html;
 
@@ -19,9 +19,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let task = params
         .number("id")
         .and_then(|id| asked.app.sweeps.get(id))
-        .ok_or_else(|| {
-            Problem::said(StatusCode::NOT_FOUND, |w| w.no_sweep.to_string())
-        })?;
+        .ok_or_else(|| Problem::said(StatusCode::NOT_FOUND, |w| w.no_sweep.to_string()))?;
     let state = task.state();
     let snapshot = Snapshots::get(&asked.app).await?;
     let page = Page {

@@ -9,8 +9,8 @@ use sancho::job::Timestamp;
 
 use crate::app::Asked;
 use crate::format::{cut, exact};
-use crate::language::Words;
 use crate::json;
+use crate::language::Words;
 use crate::page::{Page, Place, empty};
 use crate::params::Params;
 use crate::problem::Problem;
