@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sancho::api::{Api, Stats};
 use sancho::job::Timestamp;
 use sancho::job::payload::NewJob;
-use sancho::{Client, Config};
+use sancho::{Client, Config, PushError};
 use sancho_tests::RedisServer;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -121,8 +121,22 @@ impl Site {
         }
     }
 
+    /// The same, on a machine that may have no time for the store: what certainly was not pushed is pushed anew, and what may
+    /// have been is asked for again.
+    pub(crate) async fn insist_on(&self, jobs: impl IntoIterator<Item = NewJob>) {
+        let mut pushes = JoinSet::new();
+        for job in jobs {
+            pushes.spawn(timeout(PATIENCE, insist(self.client.clone(), job)));
+        }
+        while let Some(push) = pushes.join_next().await {
+            push.unwrap().expect("the store takes a push in the end");
+        }
+    }
+
     pub(crate) async fn stats(&self) -> Stats {
-        Api::new(&self.client).stats().await.unwrap()
+        let api = Api::new(&self.client);
+        self.until("the store counts", || async { api.stats().await.ok() })
+            .await
     }
 
     /// Waits until nothing waits and nothing runs.
@@ -214,6 +228,18 @@ impl Site {
         }
         let report = Api::new(&self.client).doctor().await.unwrap();
         assert!(report.is_sound(), "{report}");
+    }
+}
+
+async fn insist(client: Client, job: NewJob) {
+    let mut push = client.push_job(job.clone());
+    loop {
+        match (&mut push).await {
+            Ok(_) => return,
+            Err(PushError::Unknown { .. }) => {}
+            Err(PushError::Unavailable { .. }) => push = client.push_job(job.clone()),
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
