@@ -91,7 +91,7 @@ for (const form of all("form[data-at-once]")) {
 }
 
 // Selecting rows: all of them, and from one to another.
-for (const form of all("form[data-select]")) {
+function offerSelection(form) {
   const every = one(".every", form);
   const boxes = all("tbody input[type=checkbox]", form);
   const chosen = one(".chosen", form);
@@ -121,6 +121,7 @@ for (const form of all("form[data-select]")) {
   });
   tell();
 }
+all("form[data-select]").forEach(offerSelection);
 
 // A search is completed term by term: what stands before the last one is kept.
 for (const input of all("input[data-terms]")) {
@@ -136,6 +137,7 @@ for (const input of all("input[data-terms]")) {
 const live = one("button.live");
 const paused = "sancho-paused";
 let source;
+let coming;
 
 function listen() {
   if (source || document.hidden || sessionStorage.getItem(paused)) return;
@@ -153,9 +155,13 @@ function listen() {
     }
     const current = one("[data-current]");
     // Nobody's reading, typing or choosing is disturbed.
-    const held = current?.contains(document.activeElement) || question.open || !getSelection().isCollapsed;
-    if (html && current && !held) {
-      current.innerHTML = html;
+    const held = current?.contains(document.activeElement) || one("input:checked", current ?? live) || question.open || !getSelection().isCollapsed;
+    // What comes while it is held is kept for the next tick: it is not sent again.
+    coming = html ?? coming;
+    if (coming && current && !held) {
+      current.innerHTML = coming;
+      coming = undefined;
+      all("form[data-select]", current).forEach(offerSelection);
       tellTimes();
     }
   });

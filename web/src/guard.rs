@@ -8,7 +8,7 @@ use axum::http::header::{
     HeaderValue, ORIGIN, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -23,6 +23,17 @@ use crate::{page, rest};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What proxies add to the requests that they pass on.
+const PROXIES: [&str; 7] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
 
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let allowed = allow(&app.options, &mut request);
@@ -41,6 +52,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     let opener = HeaderName::from_static("cross-origin-opener-policy");
     headers.insert(opener, HeaderValue::from_static("same-origin"));
+    let resource = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(resource, HeaderValue::from_static("same-origin"));
     // What jobs carry stays in no cache.
     headers
         .entry(CACHE_CONTROL)
@@ -98,9 +111,12 @@ fn known(options: &Options, headers: &HeaderMap) -> Result<Option<User>, Problem
 fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let is_near = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
-    let through_proxy = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| request.headers().contains_key(*name));
+    // Browsers have no HTTP 1.0 any more; a proxy that names nobody may have it.
+    let through_proxy = request.version() < Version::HTTP_11
+        || request.headers().keys().any(|name| {
+            let name = name.as_str();
+            name.starts_with("x-forwarded-") || PROXIES.contains(&name)
+        });
     if !is_near || through_proxy {
         return Err(Problem::forbidden(
             "This dashboard answers its own machine alone. To open it to others, give it users (Options::user, or SANCHO_WEB_USER for --web), or \

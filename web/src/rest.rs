@@ -20,7 +20,7 @@ use crate::language::Language;
 use crate::pages::errors;
 use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
-use crate::pages::{metrics, queue as queue_page};
+use crate::pages::{masked, metrics, queue as queue_page};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshots, in_time};
@@ -174,7 +174,9 @@ async fn jobs(asked: Asked, params: Params) -> Answer {
         (page.entries, page.next)
     } else {
         let part = in_time(set.scan(text, from, 500)).await?;
-        (part.entries, part.next)
+        let shown = part.entries.into_iter();
+        let shown = shown.filter(|entry| masked::contains(&asked.app, entry, text));
+        (shown.collect(), part.next)
     };
     let entries: Vec<_> = entries
         .iter()
@@ -393,7 +395,7 @@ async fn act_on_failures(asked: Asked, Posted(posted): Posted) -> Answer {
     asked.begin(action, &what)?;
     let sweeps = errors::sweeps(&asked.app, did, id);
     let told = errors::told(did == "retry");
-    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await;
+    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await?;
     asked.app.snapshots.forget();
     Ok(Json(values::sweep(&task)))
 }

@@ -4,15 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use sancho::api::{Progress, Sweep};
 use sancho::job::Timestamp;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::problem::Said;
+use crate::problem::{Problem, Said};
 
 /// How long a request waits for one to end.
 const WAIT: Duration = Duration::from_millis(800);
+
+/// How many may go on at a time.
+const MOST: usize = 8;
+
+const BUSY: &str = "Nothing was done: eight actions on many jobs go on already. Try again when one of them has ended.";
 
 /// How many of those that ended are remembered.
 const KEEP: usize = 50;
@@ -54,13 +60,19 @@ impl Task {
 
 impl Sweeps {
     /// Does all of these, one after the other, and waits a moment for their end.
+    ///
+    /// # Errors
+    /// Too many go on already: a form that is sent again and again does not begin as many.
     pub(crate) async fn start(
         app: &App,
         what: String,
         told: Said,
         from: &'static str,
         sweeps: Vec<Sweep>,
-    ) -> Arc<Task> {
+    ) -> Result<Arc<Task>, Problem> {
+        if app.sweeps.running() >= MOST {
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, BUSY));
+        }
         let (tell, state) = watch::channel(State::default());
         let task = Arc::new(Task {
             id: app.sweeps.next.fetch_add(1, Ordering::Relaxed) + 1,
@@ -82,7 +94,12 @@ impl Sweeps {
         });
         let mut ended = state;
         let _ = tokio::time::timeout(WAIT, ended.wait_for(|state| state.ended)).await;
-        task
+        Ok(task)
+    }
+
+    fn running(&self) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|task| !task.state().ended).count()
     }
 
     /// The one of this number, unless it is long forgotten.

@@ -52,7 +52,9 @@ fn keep(asked: &Asked, headers: &HeaderMap, name: &str, value: &str) -> Response
 fn path_of(referer: &str) -> Option<&str> {
     let (_, rest) = referer.split_once("://")?;
     let path = &rest[rest.find('/')?..];
-    (!path.starts_with("//") && !path.contains('\\')).then_some(path)
+    // Browsers leave tabs out, and take a backslash for a slash.
+    let is_odd = |c: char| c == '\\' || c.is_control();
+    (!path.starts_with("//") && !path.contains(is_odd)).then_some(path)
 }
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ mod tests {
             path_of("http://a.example/\\evil.example"),
             None.or(path_of(""))
         );
+        assert_eq!(path_of("http://a.example/\t/evil.example"), None);
         assert_eq!(path_of("nothing"), None);
     }
 }

@@ -14,6 +14,7 @@ use crate::app::{App, Asked};
 use crate::format::cut;
 use crate::language::{Language, Words};
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
@@ -30,19 +31,9 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let snapshot = Snapshots::get(&asked.app).await?;
     let entries = in_time(asked.app.api.cron().list()).await?;
     let (from, rows) = (params.number("from").unwrap_or(0), params.rows());
-    let first = usize::try_from(from).unwrap_or(usize::MAX);
-    let shown: Vec<_> = entries.iter().skip(first).take(rows).collect();
     let total = entries.len() as u64;
-    let pager = Pager {
-        asked: &asked,
-        path: "cron",
-        values: &[],
-        from,
-        shown: shown.len(),
-        total,
-        rows,
-        next: from.checked_add(rows as u64).filter(|next| *next < total),
-    };
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_cron(rows).view());
     let disabled = entries.iter().filter(|entry| !entry.enabled).count() as u64;
     let about = html! {
         (w.entries_n.of(w, total)) @if disabled > 0 { " · " (w.n_disabled.with(&[("n", &w.number(disabled))])) }
@@ -52,21 +43,42 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         snapshot: &snapshot,
         place: Place::Cron,
         title: &w.cron,
-        live: None,
+        live: view.as_deref(),
     };
     Ok(page.with(&html! {
         (notice(w, &params))
         (head(&w.cron, &about, &html! {}))
+        div data-current[is_live] { (current(&asked, &entries, from, rows)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(asked: &Asked, entries: &[CronStatus], from: u64, rows: usize) -> Markup {
+    let w = asked.words;
+    let first = usize::try_from(from).unwrap_or(usize::MAX);
+    let shown: Vec<_> = entries.iter().skip(first).take(rows).collect();
+    let total = entries.len() as u64;
+    let pager = Pager {
+        asked,
+        path: "cron",
+        values: &[],
+        from,
+        shown: shown.len(),
+        total,
+        rows,
+        next: from.checked_add(rows as u64).filter(|next| *next < total),
+    };
+    html! {
         section.panel {
             @if shown.is_empty() {
                 @if from > 0 { (empty(&w.nothing_here, &w.fewer_entries)) }
                 @else { (empty(&w.nothing_cron, &w.nothing_cron_hint)) }
             } @else {
-                div.scroll { (table(&asked, &shown)) }
+                div.scroll { (table(asked, &shown)) }
             }
         }
         @if total > 25 { (pager.show()) }
-    }))
+    }
 }
 
 fn table(asked: &Asked, entries: &[&CronStatus]) -> Markup {

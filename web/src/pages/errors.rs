@@ -26,7 +26,7 @@ use super::{back, confirm, notice};
 pub(crate) use group::Group;
 
 /// How long a page looks through the sets.
-const BUDGET: Duration = Duration::from_millis(130);
+const BUDGET: Duration = Duration::from_millis(100);
 
 /// How many entries are read in one round trip.
 const PART: usize = 500;
@@ -140,7 +140,7 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
             let page = in_time(kind.jobs(app).page(Order::Backward, from, PART)).await?;
             looked_at += page.entries.len() as u64;
             for entry in page.entries {
-                add(&mut groups, *kind, entry);
+                add(app, &mut groups, *kind, entry);
             }
             *cursor = page.next.filter(|next| *next < depth);
         }
@@ -159,8 +159,8 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
     })
 }
 
-fn add(groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
-    let group = Group::of(&entry);
+fn add(app: &App, groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
+    let group = Group::of(app, &entry);
     let first = entry.failed_at();
     let last = entry.retried_at().or(first);
     let is_dead = u64::from(kind.path == DEAD.path);
@@ -210,7 +210,7 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     asked.begin(action, &what)?;
     let told = told(did == "retry");
     let sweeps = sweeps(&asked.app, did, id);
-    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await;
+    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await?;
     Ok(back(&asked, "sweep", &[("id", &task.id.to_string())]))
 }
 
@@ -227,8 +227,9 @@ pub(crate) fn told(retries: bool) -> Said {
 /// The action of this name on all failures of a group.
 pub(crate) fn sweeps(app: &App, name: &str, id: &str) -> Vec<Sweep> {
     let sweep = |kind: Kind| {
-        let id = id.to_owned();
-        set::sweep(&kind.jobs(app), name).matching(move |entry| Group::of(entry).id() == id)
+        let (app, id) = (app.clone(), id.to_owned());
+        let jobs = kind.jobs(&app);
+        set::sweep(&jobs, name).matching(move |entry| Group::of(&app, entry).id() == id)
     };
     [RETRIES, DEAD].map(sweep).into()
 }

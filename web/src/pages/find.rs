@@ -19,7 +19,7 @@ use crate::snapshot::{Snapshots, in_time};
 use super::{busy, queue, set};
 
 /// How long it looks.
-const BUDGET: Duration = Duration::from_millis(150);
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// How many jobs it reads in a round trip.
 const PART: usize = 500;
@@ -54,7 +54,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         let index = usize::try_from(place).unwrap_or(usize::MAX);
         let next = if let Some(set) = TimedSet::ALL.get(index) {
             let part = in_time(api.set(*set).scan(&text, from, PART)).await?;
-            looked_at += part.looked_at;
+            looked_at = looked_at.saturating_add(part.looked_at);
             let entry = part
                 .entries
                 .iter()
@@ -66,7 +66,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         } else {
             let name = &queues[index - TimedSet::ALL.len()].name;
             let page = in_time(api.queue(name)?.page(Order::Forward, from, PART)).await?;
-            looked_at += page.jobs.len() as u64;
+            looked_at = looked_at.saturating_add(page.jobs.len() as u64);
             let job = page
                 .jobs
                 .iter()

@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::format::{cut, exact};
 use crate::json::{self, MASKED};
-use crate::language::{Template, Words};
+use crate::language::Template;
 use crate::links::query;
 use crate::page::{Page, Place, button};
 use crate::params::Params;
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::snapshot::{Snapshots, in_time};
 
 use super::set::Kind;
-use super::{arguments, masks, print_of, queue, queue_link, set};
+use super::{arguments, masked, masks, print_of, queue, queue_link, set};
 
 /// The longest text that is shown whole, in bytes; the rest is there to be loaded.
 const WHOLE: usize = 64 * 1024;
@@ -115,14 +115,14 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     Ok(page.with(&html! {
         div.head {
             div {
-                h1 { (title) " " @for tag in job.tags().iter().take(12) { span.tag { (cut(tag, 40)) } " " } }
+                h1 { (title) " " @for tag in job.tags().iter().take(12) { span.tag { (cut(&masked::text(&asked.app, job, tag.into()), 40)) } " " } }
                 p.about { (state(&asked, &found)) }
             }
             div.tools { (actions(&asked, &found)) }
         }
         div.job-page {
             div {
-                (error(w, job))
+                (error(&asked, job))
                 (arguments_panel(&asked, job))
                 (payload_panel(&asked, job, &params))
             }
@@ -217,8 +217,9 @@ fn entry_actions(asked: &Asked, kind: Kind, entry: &SortedEntry) -> Markup {
     }
 }
 
-fn error(w: &'static Words, job: &JobRecord) -> Markup {
-    let problem = job.problem();
+fn error(asked: &Asked, job: &JobRecord) -> Markup {
+    let (app, w) = (&asked.app, asked.words);
+    let problem = masked::problem(app, job);
     if job.error_class().is_none() && job.error_message().is_none() && problem.is_none() {
         return html! {};
     }
@@ -228,11 +229,11 @@ fn error(w: &'static Words, job: &JobRecord) -> Markup {
             div.title { h2 { (w.error) } }
             @if let Some(problem) = &problem { p.class { (w.not_a_job) } pre { (cut(problem, 2_000)) } }
             @if let Some(class) = job.error_class() { p.class { (cut(&class, 300)) } }
-            @if let Some(message) = job.error_message() { pre.message { (cut(&message, 20_000)) } }
+            @if let Some(message) = masked::error_message(app, job) { pre.message { (cut(&message, 20_000)) } }
             @if !backtrace.is_empty() {
                 details {
                     summary { (w.backtrace.of(w, backtrace.len() as u64)) }
-                    pre { @for line in backtrace.iter().take(500) { (unescaped(line)) "\n" } }
+                    pre { @for line in backtrace.iter().take(500) { (unescaped(&masked::text(app, job, line.into()))) "\n" } }
                 }
             }
         }
@@ -293,42 +294,11 @@ fn payload_panel(asked: &Asked, job: &JobRecord, params: &Params) -> Markup {
         section.panel {
             details {
                 summary { h2 { (w.payload) } span.muted { " " (w.bytes(job.payload().len() as u64)) } }
-                (json_block(asked, &shown_payload(&asked.app, job)))
+                (json_block(asked, &masked::payload(&asked.app, job)))
                 p { a href={ (asked.to("payload")) (query(&values)) } download { (w.load_file) } }
             }
         }
     }
-}
-
-/// The payload as it may be shown: with its masked arguments replaced; nothing of one that cannot be read, where something is masked.
-fn shown_payload(app: &App, job: &JobRecord) -> String {
-    if app.options.masked.is_empty() {
-        return job.text().into_owned();
-    }
-    if job.fields().next().is_none() {
-        return MASKED.to_owned();
-    }
-    let masks = masks(app);
-    let fields = job.fields().map(|(name, value)| {
-        let value = match name {
-            _ if masks.hide(name) => MASKED.to_owned(),
-            "args" => masked_args(app, job).unwrap_or_else(|| json::line(value, masks)),
-            _ => json::line(value, masks),
-        };
-        format!("{}:{value}", serde_json::Value::from(name))
-    });
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
-}
-
-/// The arguments of a job that is linked into this program, of which some are masked by the names of their parameters.
-fn masked_args(app: &App, job: &JobRecord) -> Option<String> {
-    let args = arguments(app, job);
-    args.first()?.0?;
-    let args: Vec<String> = args
-        .iter()
-        .map(|(_, arg)| json::line(arg, masks(app)))
-        .collect();
-    Some(format!("[{}]", args.join(",")))
 }
 
 pub(crate) async fn payload(asked: Asked, params: Params) -> Result<Response, Problem> {
@@ -340,7 +310,7 @@ pub(crate) async fn payload(asked: Asked, params: Params) -> Result<Response, Pr
     let body = if asked.app.options.masked.is_empty() {
         found.job().payload().clone()
     } else {
-        shown_payload(&asked.app, found.job()).into()
+        masked::payload(&asked.app, found.job()).into()
     };
     Ok((headers, body).into_response())
 }
@@ -392,7 +362,10 @@ fn timeline(asked: &Asked, found: &Found) -> Markup {
 fn facts(asked: &Asked, job: &JobRecord) -> Markup {
     let w = asked.words;
     let class = job.display_class();
-    let field = |json: &str| cut(&json::line(json, masks(&asked.app)), 400);
+    let field = |json: &str| {
+        let line = json::line(json, masks(&asked.app));
+        cut(&masked::text(&asked.app, job, line.into()), 400)
+    };
     html! {
         section.panel {
             div.title { h2 { (w.facts) } }

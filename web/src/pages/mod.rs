@@ -7,6 +7,7 @@ pub(crate) mod dashboard;
 pub(crate) mod errors;
 pub(crate) mod find;
 pub(crate) mod job;
+pub(crate) mod masked;
 pub(crate) mod metrics;
 pub(crate) mod queue;
 pub(crate) mod queues;
@@ -164,7 +165,16 @@ pub(crate) fn masks(app: &App) -> Masks<'_> {
 
 /// The arguments and the names of their parameters, where the job is linked into this program; masked, each as JSON text.
 pub(crate) fn arguments(app: &App, job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
-    named_arguments(app, job.class(), job.display_args().into_iter())
+    // A wrapper's arguments are those of the job in it.
+    named_arguments(app, &job.display_class(), job.display_args().into_iter())
+}
+
+/// The same as they are, for what looks for them elsewhere.
+fn unmasked_arguments(job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
+    let names = parameters(&job.display_class());
+    let args = job.display_args().into_iter().enumerate();
+    args.map(|(index, arg)| (names.get(index).map(|info| info.name), arg))
+        .collect()
 }
 
 /// The same of these arguments of a class.
@@ -174,10 +184,7 @@ fn named_arguments(
     args: impl Iterator<Item = String>,
 ) -> Vec<(Option<&'static str>, String)> {
     let masks = masks(app);
-    let definition = sancho::__private::JOBS
-        .iter()
-        .find(|definition| definition.class == class || definition.aliases.contains(&class));
-    let names = definition.map_or(&[][..], |definition| definition.args);
+    let names = parameters(class);
     args.enumerate()
         .map(|(index, arg)| {
             let name = names.get(index).map(|info| info.name);
@@ -185,6 +192,14 @@ fn named_arguments(
             (name, if hidden { MASKED.to_owned() } else { arg })
         })
         .collect()
+}
+
+/// The parameters of a job that is linked into this program; none of another.
+fn parameters(class: &str) -> &'static [sancho::__private::ArgInfo] {
+    let definition = sancho::__private::JOBS
+        .iter()
+        .find(|definition| definition.class == class || definition.aliases.contains(&class));
+    definition.map_or(&[][..], |definition| definition.args)
 }
 
 /// The arguments on one line, as much of them as a row has room for.
@@ -212,7 +227,7 @@ pub(crate) fn job_cell(asked: &Asked, job: &JobRecord, href: &str) -> Markup {
     html! {
         td.job {
             a.class href=(href) { @if class.is_empty() { em { (asked.words.no_job) } } @else { (cut(&class, 120)) } }
-            @for tag in job.tags().iter().take(6) { " " span.tag { (cut(tag, 40)) } }
+            @for tag in job.tags().iter().take(6) { " " span.tag { (cut(&masked::text(&asked.app, job, tag.into()), 40)) } }
             code.args {
                 @if job.problem().is_some() && asked.app.options.masked.is_empty() { (cut(&job.text(), ARGS)) }
                 @else { (arguments_line(&asked.app, job)) }

@@ -2,17 +2,18 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{JobRecord, MAX_PAGE, Queue};
+use sancho::api::{JobPage, JobRecord, MAX_PAGE, Queue};
 use sancho::store::Order;
 
 use crate::action::Action;
 use crate::app::Asked;
 use crate::format::cut;
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
-use crate::snapshot::{Snapshots, in_time};
+use crate::snapshot::{Snapshot, Snapshots, in_time};
 
 use super::dashboard::badges;
 use super::{Pager, Tally, confirm, job_cell, notice, print_of, queues};
@@ -37,12 +38,15 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let (size, paused) = summary.map_or((0, false), |queue| (queue.size, queue.paused));
     let w = asked.words;
     let title = w.queue_named.text(&[("name", &cut(name, 60))]);
+    // The first rows stay current; who has gone on is not disturbed.
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_queue(name, backward, rows).view());
     let frame = Page {
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Queues,
         title: &title,
-        live: None,
+        live: view.as_deref(),
     };
     let about = html! {
         (w.jobs_wait.of(w, size))
@@ -58,16 +62,6 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
             query(&[("name", name), ("order", order)])
         )
     };
-    let pager = Pager {
-        asked: &asked,
-        path: "queue",
-        values: &[("name", name), ("order", params.get("order"))],
-        from,
-        shown: page.jobs.len(),
-        total: size,
-        rows,
-        next: page.next,
-    };
     Ok(frame.with(&html! {
         (notice(w, &params))
         (head(&title, &about, &queues::tools(&asked, name, paused, size)))
@@ -75,6 +69,39 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
             a href=(link("")) aria-current=[(!backward).then_some("true")] { (w.runs_next) }
             a href=(link("last")) aria-current=[backward.then_some("true")] { (w.pushed_last) }
         }
+        div data-current[is_live] { (current(&asked, &snapshot, name, backward, from, rows, &page)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(
+    asked: &Asked,
+    snapshot: &Snapshot,
+    name: &str,
+    backward: bool,
+    from: u64,
+    rows: usize,
+    page: &JobPage,
+) -> Markup {
+    let mut queues = snapshot.overview.queues.iter();
+    let w = asked.words;
+    let size = queues
+        .find(|queue| queue.name == name)
+        .map_or(0, |queue| queue.size);
+    let pager = Pager {
+        asked,
+        path: "queue",
+        values: &[
+            ("name", name),
+            ("order", if backward { "last" } else { "" }),
+        ],
+        from,
+        shown: page.jobs.len(),
+        total: size,
+        rows,
+        next: page.next,
+    };
+    html! {
         section.panel {
             @if page.jobs.is_empty() {
                 @if from > 0 { (empty(&w.nothing_here, &w.shorter_queue)) }
@@ -85,14 +112,14 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
                     thead { tr { th.num scope="col" { "#" } th scope="col" { (w.job) } th scope="col" { (w.waits_since) } th scope="col" { span.hidden { (w.actions) } } } }
                     tbody {
                         @for (index, job) in page.jobs.iter().enumerate() {
-                            (row(&asked, name, backward, from + index as u64, job))
+                            (row(asked, name, backward, from + index as u64, job))
                         }
                     }
                 } }
             }
         }
         (pager.show())
-    }))
+    }
 }
 
 fn row(asked: &Asked, name: &str, backward: bool, at: u64, job: &JobRecord) -> Markup {

@@ -2,12 +2,14 @@
 
 mod results;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use sancho::api::Period;
 use sancho::api::search::{Found, Query, SearchCursor, SearchLimits, State};
+use sancho::api::{JobRecord, Period};
 
 use crate::app::{App, Asked};
 use crate::format::cut;
@@ -18,7 +20,10 @@ use crate::params::Params;
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
-use super::notice;
+use super::{masked, notice};
+
+/// How long a page looks.
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
@@ -78,9 +83,16 @@ impl Search {
     pub(crate) async fn run(&self, app: &App, rows: usize) -> Result<Found, Problem> {
         let limits = SearchLimits {
             hits: rows,
+            time: BUDGET,
             ..SearchLimits::default()
         };
-        in_time(app.api.search(&self.query, self.from.as_ref(), limits)).await
+        let from = self.from.as_ref();
+        if app.options.masked.is_empty() {
+            return in_time(app.api.search(&self.query, from, limits)).await;
+        }
+        // What is masked is not found either.
+        let shown = |job: &JobRecord| JobRecord::read(masked::payload(app, job));
+        in_time(app.api.search_shown(&self.query, from, limits, &shown)).await
     }
 
     /// How many jobs stand where the query looks.

@@ -1,11 +1,14 @@
 //! The schedule, the retries and the dead set.
 
+mod act;
+mod rows;
+
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{Acted, JobSet, SortedEntry, Sweep};
+use sancho::api::{JobSet, SortedEntry};
 use sancho::job::Timestamp;
 use sancho::store::{Order, TimedSet};
 
@@ -14,16 +17,20 @@ use crate::app::{App, Asked};
 use crate::format::cut;
 use crate::language::Words;
 use crate::links::query;
-use crate::page::{Page, Place, button, empty, head};
+use crate::live::Table;
+use crate::page::{Page, Place, empty, head};
 use crate::params::{Params, Posted};
-use crate::problem::{Problem, Said};
+use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
-use crate::sweeps::Sweeps;
 
-use super::{Pager, Tally, back, confirm, job_cell, notice, print_of, queue_link};
+use super::{Pager, masked, notice, print_of};
+use act::act;
+pub(crate) use act::sweep;
+use rows::all;
+pub(crate) use rows::{selection, table};
 
 /// How long a page looks through a set for a text.
-const BUDGET: Duration = Duration::from_millis(120);
+const BUDGET: Duration = Duration::from_millis(100);
 
 /// How many entries are looked at in one round trip.
 const PART: usize = 500;
@@ -167,8 +174,9 @@ pub(crate) async fn act_on_dead(asked: Asked, Posted(posted): Posted) -> Result<
 }
 
 /// What a page of a set has.
-struct Found {
-    entries: Vec<SortedEntry>,
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) entries: Vec<SortedEntry>,
     next: Option<u64>,
     /// How many entries were looked at, where a text was looked for.
     looked_at: Option<u64>,
@@ -193,12 +201,15 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         look(kind, asked, text, from, rows).await?
     };
     let size = kind.size(&snapshot);
+    // The first rows stay current; who has gone on, or filters, is not disturbed.
+    let is_live = text.is_empty() && from == 0;
+    let view = is_live.then(|| Table::of_set(kind, rows).view());
     let page = Page {
         asked,
         snapshot: &snapshot,
         place: kind.place,
         title: kind.title(w),
-        live: None,
+        live: view.as_deref(),
     };
     let filter = html! {
         form.filter action=(asked.to(kind.path)) {
@@ -211,6 +222,43 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         (notice(w, params))
         (head(kind.title(w), &html! { (w.jobs.of(w, size)) }, &filter))
         (looked(kind, asked, text, &found, size))
+        div data-current[is_live] { (current(kind, asked, (text, from, rows), &found, size)) }
+    }))
+}
+
+/// The first rows of the set at this path.
+pub(crate) async fn first(app: &App, path: &str, rows: usize) -> Result<Found, Problem> {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    let page = in_time(kind.jobs(app).page(kind.order, 0, rows)).await?;
+    Ok(Found {
+        entries: page.entries,
+        next: page.next,
+        looked_at: None,
+    })
+}
+
+/// The same as they are shown.
+pub(crate) fn shown(
+    path: &str,
+    asked: &Asked,
+    found: &Found,
+    rows: usize,
+    snapshot: &Snapshot,
+) -> Markup {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    current(kind, asked, ("", 0, rows), found, kind.size(snapshot))
+}
+
+/// What stays current.
+fn current(
+    kind: Kind,
+    asked: &Asked,
+    (text, from, rows): (&str, u64, usize),
+    found: &Found,
+    size: u64,
+) -> Markup {
+    let w = asked.words;
+    html! {
         @if found.entries.is_empty() {
             section.panel { (nothing(w, kind, text, from, found.next.is_some())) }
         } @else {
@@ -224,7 +272,7 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
             (Pager { asked, path: kind.path, values: &[], from, shown: found.entries.len(), total: size, rows, next: found.next }.show())
         }
         @if size > 0 { (all(kind, asked, text, size)) }
-    }))
+    }
 }
 
 /// Looks for a text, as long as there is time for it and as there is room on the page.
@@ -244,7 +292,10 @@ async fn look(
     };
     while let Some(cursor) = found.next {
         let part = in_time(set.scan(text, cursor, PART)).await?;
-        found.entries.extend(part.entries);
+        let shown = part.entries.into_iter();
+        found
+            .entries
+            .extend(shown.filter(|entry| masked::contains(&asked.app, entry, text)));
         found.next = part.next;
         found.looked_at = found.looked_at.map(|n| n + part.looked_at);
         if found.entries.len() >= rows || began.elapsed() >= BUDGET {
@@ -296,84 +347,6 @@ fn nothing(w: &'static Words, kind: Kind, text: &str, from: u64, more: bool) -> 
     }
 }
 
-pub(crate) fn selection(kind: Kind, asked: &Asked) -> Markup {
-    let w = asked.words;
-    html! {
-        div.selection {
-            span.chosen aria-live="polite" { (w.selected_jobs) }
-            @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(w, deed), deed.destroys.then_some(match deed.name { "kill" => &w.ask_kill_selected, _ => &w.ask_delete_selected })))
-            }
-        }
-    }
-}
-
-pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
-    let w = asked.words;
-    let fails = kind.set != TimedSet::Schedule;
-    html! {
-        table.rows {
-            caption.hidden { (kind.title(w)) }
-            thead { tr {
-                th.check scope="col" { input.every type="checkbox" aria-label=(w.select_all) hidden; }
-                th scope="col" { (kind.when(w)) }
-                @if kind.set == TimedSet::Retry { th.num scope="col" { (w.tries) } }
-                th scope="col" { (w.job) }
-                th scope="col" { (w.queue) }
-                @if fails { th scope="col" { (w.error) } }
-            } }
-            tbody {
-                @for entry in entries {
-                    tr {
-                        td.check { input type="checkbox" name="id" value=(key(entry)) aria-label=(w.select_one.text(&[("class", &cut(&entry.display_class(), 60))])); }
-                        td.when data-of=(kind.when(w)) { (w.time(entry.at(), asked.now)) }
-                        @if kind.set == TimedSet::Retry { td.num data-of=(w.tries) { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
-                        (job_cell(asked, entry, &link(asked, entry)))
-                        td { (queue_link(asked, entry.queue())) }
-                        @if fails { td.error {
-                            @if let Some(class) = entry.error_class() { strong { (cut(&class, 80)) } " " }
-                            @if let Some(message) = entry.error_message() { span { (cut(&message, 200)) } }
-                            @else if let Some(problem) = entry.problem() { span { (cut(&problem, 200)) } }
-                        } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What can be done to all of them.
-fn all(kind: Kind, asked: &Asked, text: &str, size: u64) -> Markup {
-    let w = asked.words;
-    let which = which(w, text, size);
-    html! {
-        form.all method="post" action=(asked.to(kind.path)) {
-            input type="hidden" name="all" value="yes";
-            input type="hidden" name="q" value=(text);
-            span { (w.with_these.with(&[("which", &which)])) }
-            @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(w, deed), Some(&question(w, kind, deed, &which))))
-            }
-        }
-    }
-}
-
-/// All of so many jobs, or all that contain a text.
-fn which(w: &'static Words, text: &str, size: u64) -> String {
-    if text.is_empty() {
-        w.all_jobs.of(w, size)
-    } else {
-        w.all_containing.text(&[("text", &cut(text, 60))])
-    }
-}
-
-/// Asks whether it is meant for these.
-fn question(w: &'static Words, kind: Kind, deed: Deed, which: &str) -> String {
-    let deed = kind.word(w, deed);
-    w.ask_deed
-        .text(&[("deed", deed), ("which", which), ("set", kind.title(w))])
-}
-
 /// Names an entry: `score|jid`, as in Sidekiq, and what tells it from one with the same.
 pub(crate) fn key(entry: &SortedEntry) -> String {
     format!("{}|{}", entry.id(), print_of(entry.payload()))
@@ -417,139 +390,4 @@ pub(crate) async fn find(
     Ok(found
         .into_iter()
         .find(|entry| print.is_empty() || print_of(entry.payload()) == print))
-}
-
-async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
-    let w = asked.words;
-    let did = posted.get("do");
-    if did == "reschedule" {
-        return reschedule(kind, asked, posted).await;
-    }
-    let deed = kind.deeds().find(|deed| deed.name == did).ok_or_else(|| {
-        Problem::invalid("Nothing was done: this cannot be done with these jobs.")
-    })?;
-    asked.permit(deed.action)?;
-    let everything = posted.get("all") == "yes";
-    // What was found by a search is acted on here, and the way leads back to it.
-    let leads_to = match posted.get("back") {
-        "search" => "search",
-        _ => kind.path,
-    };
-    let keys: Vec<&str> = posted.all("id").collect();
-    if !everything && keys.is_empty() {
-        return Ok(back(
-            asked,
-            leads_to,
-            &[("did", "nothing"), ("q", posted.get("q"))],
-        ));
-    }
-    if (deed.destroys || everything) && posted.get("sure").is_empty() {
-        let which = if everything {
-            let snapshot = Snapshots::get(&asked.app).await?;
-            which(w, posted.get("q"), kind.size(&snapshot))
-        } else {
-            w.jobs.of(w, keys.len() as u64)
-        };
-        let question = question(w, kind, deed, &which);
-        return confirm(asked, kind.path, posted, &question).await;
-    }
-    if everything {
-        return act_on_all(kind, deed, asked, posted.get("q")).await;
-    }
-    let set = kind.jobs(&asked.app);
-    let mut tally = Tally::default();
-    asked.begin(
-        deed.action,
-        &format!("{} jobs of {}: {}", keys.len(), kind.path, keys.join(" ")),
-    )?;
-    for key in keys {
-        let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
-        let Some(entry) = find(&set, id, print).await? else {
-            tally.add(Acted::Gone);
-            continue;
-        };
-        tally.add(match deed.name {
-            "delete" => set.delete(&entry).await?,
-            "kill" => set.kill(&entry).await?,
-            _ if kind.set == TimedSet::Schedule => set.add_to_queue(&entry).await?,
-            _ => set.retry(&entry).await?,
-        });
-    }
-    Ok(tally.back(asked, leads_to, deed.name, &[("q", posted.get("q"))]))
-}
-
-async fn act_on_all(
-    kind: Kind,
-    deed: Deed,
-    asked: &Asked,
-    text: &str,
-) -> Result<Response, Problem> {
-    let what = if text.is_empty() {
-        format!("{} all of {}", deed.name, kind.path)
-    } else {
-        format!("{} all of {} that contain {text:?}", deed.name, kind.path)
-    };
-    asked.begin(deed.action, &what)?;
-    let set = kind.jobs(&asked.app);
-    let sweep = sweep(&set, deed.name);
-    let sweep = if text.is_empty() {
-        sweep
-    } else {
-        let text = text.to_owned();
-        sweep.matching(move |entry| contains(entry.payload(), text.as_bytes()))
-    };
-    let text = text.to_owned();
-    let told = Said::new(move |w| {
-        let which = match &*text {
-            "" => w.all_jobs_of_it.to_string(),
-            text => w.all_containing.text(&[("text", &cut(text, 60))]),
-        };
-        let deed = kind.word(w, deed);
-        w.sweep_what
-            .text(&[("deed", deed), ("which", &which), ("set", kind.title(w))])
-    });
-    let task = Sweeps::start(&asked.app, what, told, kind.path, vec![sweep]).await;
-    Ok(back(asked, "sweep", &[("id", &task.id.to_string())]))
-}
-
-/// The action of this name on all entries.
-pub(crate) fn sweep(set: &JobSet, name: &str) -> Sweep {
-    match name {
-        "delete" => set.delete_all(),
-        "kill" => set.kill_all(),
-        _ if set.name() == TimedSet::Schedule.name() => set.add_all_to_queue(),
-        _ => set.retry_all(),
-    }
-}
-
-fn contains(payload: &[u8], text: &[u8]) -> bool {
-    payload.windows(text.len()).any(|part| part == text)
-}
-
-async fn reschedule(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
-    asked.permit(Action::RescheduleJobs)?;
-    let key = posted.get("id");
-    let minutes = posted
-        .number("minutes")
-        .filter(|minutes| *minutes <= 60 * 24 * 366)
-        .ok_or_else(|| {
-            Problem::said(StatusCode::UNPROCESSABLE_ENTITY, |w| {
-                w.no_minutes.to_string()
-            })
-        })?;
-    let set = kind.jobs(&asked.app);
-    let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
-    asked.begin(
-        Action::RescheduleJobs,
-        &format!("{id} in {} to in {minutes} min", kind.path),
-    )?;
-    let mut tally = Tally::default();
-    match find(&set, id, print).await? {
-        Some(entry) => {
-            let at = asked.app.api.now().after(Duration::from_secs(minutes * 60));
-            tally.add(set.reschedule(&entry, at).await?);
-        }
-        None => tally.add(Acted::Gone),
-    }
-    Ok(tally.back(asked, kind.path, "reschedule", &[]))
 }
