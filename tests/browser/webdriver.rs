@@ -150,23 +150,17 @@ impl Browser {
         }}});
         let session = ask(port, "POST", "/session", &wanted).await;
         let session = session.expect("Chromium starts (Debian: apt-get install chromium)");
-        let browser = Self {
+        Self {
             port,
             session: session["sessionId"].as_str().unwrap().to_owned(),
             _driver: Driver {
                 _keeper: keeper,
                 _lifeline: lifeline,
             },
-        };
-        // Half a megabyte is sent once, and not for each page.
-        let axe = json!({ "source": AXE });
-        browser
-            .devtools("Page.addScriptToEvaluateOnNewDocument", axe)
-            .await;
-        browser
+        }
     }
 
-    /// Looks at pages like this from now on.
+    /// Looks at the page that is open, and at those that are opened from now on, like this.
     pub(crate) async fn look(&self, look: Look) {
         let size = json!({"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size)
@@ -177,6 +171,10 @@ impl Browser {
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]});
         self.devtools("Emulation.setEmulatedMedia", media).await;
+        let script = "return [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]";
+        let wanted = json!([look.width, look.dark]);
+        let seen = || self.run(script, json!([]));
+        until("the page looks like this", seen, |seen| *seen == wanted).await;
     }
 
     /// Lets pages that are opened from now on run scripts, or not.
@@ -265,6 +263,10 @@ impl Browser {
 
     /// What axe finds that is serious or worse.
     pub(crate) async fn barriers(&self) -> Value {
+        // Half a megabyte is sent once for a page, and not for each of its looks.
+        if self.run("return typeof window.axe", json!([])).await == "undefined" {
+            self.run(AXE, json!([])).await;
+        }
         let script = "
              const done = arguments[arguments.length - 1];
              const told = (rule) => [rule.impact, rule.id, rule.help, rule.nodes.slice(0, 3).map((n) => n.html + ' ' + n.failureSummary)];

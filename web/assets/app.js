@@ -201,6 +201,9 @@ document.addEventListener("visibilitychange", () => (document.hidden ? hush() : 
 addEventListener("pagehide", hush);
 addEventListener("pageshow", listen);
 
+// In a narrow window the navigation is one line, of which the place of this page is to be seen.
+one(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Keys.
 const keys = one("dialog.keys");
 const help = one("button.help");
