@@ -26,21 +26,38 @@ const TIMES: u32 = 7;
 /// The longest that a page is to take, in ms.
 const GOAL: f64 = 200.0;
 
-/// The pages, but for the one in the middle of the queue.
-const PAGES: [&str; 12] = [
+/// The pages, but for those in the middle of the queue and of the retries.
+const PAGES: [&str; 26] = [
     "/",
     "/busy",
     "/queues",
     "/queue?name=long",
     "/queue?name=long&order=last",
+    "/queue?name=long&rows=200",
+    "/scheduled",
     "/retries",
+    "/retries?rows=200",
     "/retries?q=order%207",
     "/retries?q=nothing-has-this",
     "/dead",
     "/errors",
+    "/errors?depth=1000000",
     "/metrics",
+    "/metrics?class=WelcomeEmail&hours=72",
+    "/cron",
     "/find?jid=nobody-has-this",
+    "/search",
+    "/search?q=class:ChargeCard",
+    "/search?q=nothing-has-this",
+    "/search?q=queue:long+args:nothing-has-this+-tag:vip",
+    "/search?q=state:retry+error:declined+since:1h",
+    "/stats",
+    "/api/queues",
+    "/api/errors",
 ];
+
+/// What is looked for in every place, to the end.
+const SOUGHT: &str = "nothing-has-this";
 
 /// Fills both stores, and asks for all pages.
 pub(crate) async fn measure(waiting: u64, retries: u64) -> Result<Section> {
@@ -49,6 +66,11 @@ pub(crate) async fn measure(waiting: u64, retries: u64) -> Result<Section> {
     let file = format!("sqlite:{}", folder.file("web.db").display());
     let mut pages: Vec<String> = PAGES.map(str::to_owned).into();
     pages.push(format!("/queue?name=long&from={}", waiting / 2));
+    pages.push(format!(
+        "/job?in=queue&name=long&at={0}&jid={0:024x}",
+        waiting / 2
+    ));
+    pages.push(format!("/retries?from={}", retries / 2));
     let mut section = Section::default();
     section.line(&format!(
         "{} jobs wait in one queue, {} are to be tried again. Each page is asked for {TIMES} times: the median and the worst, in ms.",
@@ -73,6 +95,7 @@ pub(crate) async fn measure(waiting: u64, retries: u64) -> Result<Section> {
             row.extend([number(sample.median()), number(sample.max())]);
         }
         let more = peak_memory()? - memory;
+        section.line(&look_everywhere(name, addr)?);
         section.line(&format!(
             "{name}: the process took {} MB more for all of them.",
             number(more)
@@ -131,6 +154,31 @@ async fn apply(store: &Arc<dyn Store>, effects: Vec<Effect>) -> Result<()> {
     Ok(())
 }
 
+/// Looks for what is nowhere, going on until all was looked at.
+fn look_everywhere(name: &str, addr: SocketAddr) -> Result<String> {
+    let (begun, mut worst) = (Instant::now(), Duration::ZERO);
+    let (mut parts, mut looked_at, mut from) = (0_u64, 0, String::new());
+    loop {
+        let page = format!("/api/search?q={SOUGHT}&from={from}");
+        let (took, answer) = ask(addr, &page)?;
+        worst = worst.max(took);
+        parts += 1;
+        let body = answer.split_once("\r\n\r\n").ok_or("no body")?.1;
+        let found: serde_json::Value = serde_json::from_str(body)?;
+        looked_at += found["looked_at"].as_u64().ok_or("nothing was looked at")?;
+        match found["next"].as_str() {
+            Some(next) => from = next.to_owned(),
+            None => break,
+        }
+    }
+    Ok(format!(
+        "{name}: a search for what is nowhere has looked at all {} jobs in {} s, in {parts} parts, the slowest of which took {} ms.",
+        count(looked_at),
+        number(begun.elapsed().as_secs_f64()),
+        number(worst.as_secs_f64() * 1_000.0)
+    ))
+}
+
 /// A dashboard on a free port, which ends with the process.
 fn serve(client: &Client) -> Result<SocketAddr> {
     let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -147,6 +195,11 @@ fn serve(client: &Client) -> Result<SocketAddr> {
 
 /// How long a page takes.
 fn get(addr: SocketAddr, page: &str) -> Result<Duration> {
+    Ok(ask(addr, page)?.0)
+}
+
+/// How long an answer takes, and what it is.
+fn ask(addr: SocketAddr, page: &str) -> Result<(Duration, String)> {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(addr)?;
     write!(
@@ -156,10 +209,11 @@ fn get(addr: SocketAddr, page: &str) -> Result<Duration> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let took = begun.elapsed();
-    if !answer.starts_with(b"HTTP/1.1 200") {
-        return Err(format!("{page}: {}", String::from_utf8_lossy(&answer)).into());
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if !answer.starts_with("HTTP/1.1 200") {
+        return Err(format!("{page}: {answer}").into());
     }
-    Ok(took)
+    Ok((took, answer))
 }
 
 /// The most memory that this process has had, in MB.

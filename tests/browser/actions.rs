@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sancho::cron::CronEntry;
 use sancho::runtime::Server;
 use sancho::store::Order;
 use sancho::{Context, Outcome, job};
@@ -203,7 +204,7 @@ async fn on_errors(browser: &Browser, site: &Site) {
             retries - before[0]
         ]
     );
-    browser.press("main a", "Back to errors").await;
+    browser.press("main a", "Back to Errors").await;
     browser.has("h1", "Errors").await;
     let after = kinds().await;
     assert_eq!(after, before[1..]);
@@ -217,6 +218,108 @@ async fn on_errors(browser: &Browser, site: &Site) {
         [left[0], left[2]],
         [waiting + before[0], retries - before[0] - after[0]]
     );
+}
+
+/// Each entry of the cron can be switched off and on, and asked for at once.
+async fn on_cron(browser: &Browser, site: &Site) {
+    let cron = site.api.cron();
+    for name in ["nightly", "weekly"] {
+        let entry = CronEntry::new(name, "30 2 * * *", "ReportJob");
+        let entry = entry.and_then(|entry| entry.queue("reports")).unwrap();
+        cron.add(entry).await.unwrap();
+    }
+    let enabled = async |name| cron.get(name).await.unwrap().unwrap().enabled;
+    browser.open(&site.page("cron")).await;
+    browser.shows("2 entries").await;
+    let button = "form:has(input[value=nightly]) button";
+    browser.press(button, "Disable").await;
+    browser.shows("The entry is disabled").await;
+    assert!(!enabled("nightly").await && enabled("weekly").await);
+    browser.press(button, "Enable").await;
+    browser.shows("The entry is enabled").await;
+    assert!(enabled("nightly").await);
+    browser.press(button, "Run now").await;
+    browser.shows("Its job was pushed").await;
+    let history = cron.history("nightly").await.unwrap();
+    let jid = history[0].jid.clone().unwrap();
+    browser.shows(jid.as_str()).await;
+    let reports = site.api.queue("reports").unwrap();
+    assert!(reports.find(jid.as_str()).await.unwrap().is_some());
+    // From its own page, the way leads back to it.
+    browser.press(".head button", "Disable").await;
+    browser.shows("None while it is disabled").await;
+    assert!(!enabled("nightly").await);
+}
+
+/// A query is completed term by term, and what it finds is acted on.
+async fn on_search(browser: &Browser, site: &Site, scripts: bool) {
+    let [.., retries, dead] = site.sizes().await;
+    browser.open(&site.page("search")).await;
+    let offered = async || {
+        let options = "return [...document.querySelector('.search input').list.options].map((option) => option.value)";
+        let options: Vec<String> =
+            serde_json::from_value(browser.run(options, json!([])).await).unwrap();
+        options
+    };
+    for term in ["class:ChargeCard", "state:retry", "queue:mailers", "error:"] {
+        assert!(offered().await.iter().any(|offer| offer == term), "{term}");
+    }
+    browser.keys("#q", "class:ChargeCard sta").await;
+    if scripts {
+        let next = "class:ChargeCard state:retry";
+        assert!(offered().await.iter().any(|offer| offer == next));
+    }
+    browser.keys("#q", "te:retry\u{e007}").await;
+    browser.shows("found. Looked at all").await;
+    let query = "return new URLSearchParams(location.search).get('q')";
+    let query = browser.run(query, json!([])).await;
+    assert_eq!(query, "class:ChargeCard state:retry");
+    let killed = select(browser, 1).await;
+    browser.press(".selection button", "Kill").await;
+    sure(browser).await;
+    browser.shows("1 job moved to the dead set").await;
+    assert!(site.api.dead().find(&killed).await.unwrap().is_some());
+    assert_eq!(site.sizes().await[2..], [retries - 1, dead + 1]);
+    // The way led back to what was looked for.
+    browser.has("h1", "Search").await;
+}
+
+/// A real process runs a real job, which is cancelled in the list; then all processes are quieted and stopped.
+async fn on_all_processes(browser: &Browser, site: &Site) {
+    let server = Server::builder()
+        .client(&site.client)
+        .tag("watched")
+        .only::<waits>();
+    let server = server.queues(["watched"]).build().unwrap();
+    let running = tokio::spawn(server.run_until(std::future::pending()));
+    let push = waits::set().client(&site.client);
+    let jid = push.perform_async().await.unwrap();
+    let work = || async { site.api.find_work(jid.as_str()).await.unwrap().is_some() };
+    until("the process shows what it runs", work, |shown| *shown).await;
+    browser.open(&site.page("busy")).await;
+    let cancel = format!("form:has(input[value='{jid}']) button");
+    browser.press(&cancel, "Cancel").await;
+    sure(browser).await;
+    browser.shows("The job was told to end").await;
+    until("the job has ended", work, |shown| !shown).await;
+    let quiet = || async {
+        let processes = site.api.processes().await.unwrap();
+        let ours = processes.iter().find(|process| process.tag == "watched");
+        ours.map(|process| process.quiet)
+    };
+    browser.press(".head button", "Quiet all").await;
+    sure(browser).await;
+    // How many others there are by then is their own affair.
+    browser.shows("told to take no more jobs").await;
+    until("the process is quiet", quiet, |quiet| *quiet == Some(true)).await;
+    browser.press(".head button", "Stop all").await;
+    sure(browser).await;
+    browser.shows("told to stop").await;
+    in_time("the process stops", running)
+        .await
+        .unwrap()
+        .unwrap();
+    until("the process is gone", quiet, Option::is_none).await;
 }
 
 /// A real process runs a real job: cancelled, quieted and stopped.
@@ -305,11 +408,14 @@ async fn every_action_is_done(site: Site, scripts: bool) {
     let browser = browser().await;
     browser.scripts(scripts).await;
     on_the_bar(&browser, &site).await;
+    on_search(&browser, &site, scripts).await;
     on_queues(&browser, &site).await;
     on_retries(&browser, &site).await;
     on_scheduled_and_dead(&browser, &site).await;
     on_errors(&browser, &site).await;
+    on_cron(&browser, &site).await;
     on_busy(&browser, &site).await;
+    on_all_processes(&browser, &site).await;
     let complaints = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:?}");
 }

@@ -6,11 +6,13 @@ mod actions;
 mod demo;
 mod harness;
 mod keys;
+mod languages;
 mod live;
 mod pages;
 mod ruby_side;
 mod screenshots;
 mod site;
+mod sizes;
 mod webdriver;
 
 #[path = "../interop/ruby.rs"]

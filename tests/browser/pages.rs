@@ -41,18 +41,17 @@ const SEEN: &str = "
     const out = [...document.querySelectorAll('body *')].filter((e) => wide && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .side'));
     return {status: page.responseStatus, wide: wide ? ['page', ...out.slice(0, 4).map((e) => e.outerHTML.slice(0, 90))] : [], headings: document.querySelectorAll('h1').length}";
 
-/// Opens what links lead to, one page of each kind, and returns their URLs. Axe goes through all of them.
+/// Opens what links lead to, one page of each kind, and returns their URLs. Axe goes through all of them, in each of these looks.
 pub(crate) async fn crawl(
     browser: &Browser,
     site: &Site,
+    looks: &[Look],
     findings: &mut Findings,
 ) -> BTreeMap<String, String> {
     let mut known = BTreeMap::from([("/".to_owned(), site.page(""))]);
     let mut waiting = vec![site.page("")];
     while let Some(url) = waiting.pop() {
-        browser.open(&url).await;
-        findings.look(browser, &url, 200).await;
-        findings.barriers(browser, &url).await;
+        findings.open(browser, &url, 200, looks).await;
         let links = browser
             .run("return [...document.querySelectorAll('a[href]:not([download])')].map((a) => a.href)", json!([]))
             .await;
@@ -94,8 +93,19 @@ fn kind_of(site: &Site, link: &str) -> String {
 pub(crate) struct Findings(String);
 
 impl Findings {
+    /// Opens a page, and looks at it in each of these looks. A page is the same document at every width and in every colour, so it is
+    /// opened once.
+    pub(crate) async fn open(&mut self, browser: &Browser, url: &str, status: u64, looks: &[Look]) {
+        browser.open(url).await;
+        for look in looks {
+            browser.look(*look).await;
+            self.look(browser, url, status).await;
+            self.barriers(browser, url).await;
+        }
+    }
+
     /// The page that is open came with this status, fits into the window, and the browser has nothing to say against it.
-    pub(crate) async fn look(&mut self, browser: &Browser, url: &str, status: u64) {
+    async fn look(&mut self, browser: &Browser, url: &str, status: u64) {
         let seen = browser.run(SEEN, json!([])).await;
         if seen["status"] != status {
             self.add(url, &json!([seen["status"], browser.text("body").await]));
@@ -118,7 +128,7 @@ impl Findings {
     }
 
     /// Axe finds nothing serious on the page that is open.
-    pub(crate) async fn barriers(&mut self, browser: &Browser, url: &str) {
+    async fn barriers(&mut self, browser: &Browser, url: &str) {
         let barriers = browser.barriers().await;
         for barrier in barriers.as_array().into_iter().flatten() {
             self.add(url, barrier);
@@ -138,11 +148,10 @@ impl Findings {
 }
 
 /// Opens all of it in these looks, and without scripts.
-async fn every_page_opens(site: Site, [first, second]: [Look; 2]) {
+async fn every_page_opens(site: Site, looks: [Look; 2]) {
     let browser = browser().await;
-    browser.look(first).await;
     let mut findings = Findings::default();
-    let pages = crawl(&browser, &site, &mut findings).await;
+    let pages = crawl(&browser, &site, &looks, &mut findings).await;
     for page in PAGES {
         let there = pages
             .keys()
@@ -151,18 +160,10 @@ async fn every_page_opens(site: Site, [first, second]: [Look; 2]) {
     }
     let others = OTHERS.map(|(path, status)| (site.page(path), status));
     for (url, status) in &others {
-        browser.open(url).await;
-        findings.look(&browser, url, *status).await;
-        findings.barriers(&browser, url).await;
+        findings.open(&browser, url, *status, &looks).await;
     }
     let all = pages.into_values().map(|url| (url, 200)).chain(others);
     let all: Vec<(String, u64)> = all.collect();
-    browser.look(second).await;
-    for (url, status) in &all {
-        browser.open(url).await;
-        findings.look(&browser, url, *status).await;
-        findings.barriers(&browser, url).await;
-    }
     // Without scripts, each page says the same.
     browser.look(Look::WIDE).await;
     browser.scripts(false).await;
@@ -194,6 +195,6 @@ async fn every_page_opens_on_an_empty_store() {
     let site = Site::at(&redis.url()).await;
     let browser = browser().await;
     let mut findings = Findings::default();
-    crawl(&browser, &site, &mut findings).await;
+    crawl(&browser, &site, &[Look::WIDE], &mut findings).await;
     findings.none();
 }

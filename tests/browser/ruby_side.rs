@@ -7,7 +7,7 @@ use crate::harness::until;
 use crate::pages::{Findings, crawl};
 use crate::ruby::{Process, Ruby};
 use crate::site::Site;
-use crate::webdriver::browser;
+use crate::webdriver::{Look, browser};
 
 /// Something of everything, as an application in Ruby leaves it behind.
 const FILL: &str = r#"
@@ -42,7 +42,7 @@ async fn a_redis_of_ruby_is_shown_and_acted_on() {
     browser.shows("vip").await;
     browser.shows("running").await;
     let mut findings = Findings::default();
-    let pages = crawl(&browser, &site, &mut findings).await;
+    let pages = crawl(&browser, &site, &[Look::WIDE], &mut findings).await;
     for kind in [
         "/job id in=dead",
         "/job id in=retry",

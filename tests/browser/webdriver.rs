@@ -1,14 +1,15 @@
-//! Chromium, driven by WebDriver. The tests of this binary share one, and take turns.
+//! Chromium, driven by WebDriver. Tests that run beside each other have one each; the next test takes over one that is free.
 
 use std::io::{BufRead, BufReader};
+use std::ops::Deref;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::harness::{in_time, until};
 
@@ -69,11 +70,36 @@ impl Look {
     }
 }
 
-/// The browser, as if it were new, until this is dropped.
-pub(crate) async fn browser() -> MutexGuard<'static, Browser> {
-    static SHARED: OnceCell<Mutex<Browser>> = OnceCell::const_new();
-    let shared = SHARED.get_or_init(async || Mutex::new(Browser::start().await));
-    let browser = shared.await.lock().await;
+/// The browsers that no test has.
+static FREE: Mutex<Vec<Browser>> = Mutex::new(Vec::new());
+
+/// A browser that a test has.
+#[derive(Debug)]
+pub(crate) struct Lent(Option<Browser>);
+
+impl Deref for Lent {
+    type Target = Browser;
+
+    fn deref(&self) -> &Browser {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.extend(self.0.take());
+    }
+}
+
+/// A browser, as if it were new, until this is dropped.
+pub(crate) async fn browser() -> Lent {
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let browser = match free {
+        Some(browser) => browser,
+        None => Browser::start().await,
+    };
+    let browser = Lent(Some(browser));
     browser.scripts(true).await;
     browser.look(Look::WIDE).await;
     // Cookies are one site's, and the next site has another port, which makes no difference to them.
@@ -134,7 +160,7 @@ impl Browser {
         }
     }
 
-    /// Looks at pages like this from now on.
+    /// Looks at the page that is open, and at those that are opened from now on, like this.
     pub(crate) async fn look(&self, look: Look) {
         let size = json!({"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size)
@@ -145,6 +171,10 @@ impl Browser {
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]});
         self.devtools("Emulation.setEmulatedMedia", media).await;
+        let script = "return [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]";
+        let wanted = json!([look.width, look.dark]);
+        let seen = || self.run(script, json!([]));
+        until("the page looks like this", seen, |seen| *seen == wanted).await;
     }
 
     /// Lets pages that are opened from now on run scripts, or not.
@@ -233,13 +263,15 @@ impl Browser {
 
     /// What axe finds that is serious or worse.
     pub(crate) async fn barriers(&self) -> Value {
-        let script = format!(
-            "{AXE};
+        // Half a megabyte is sent once for a page, and not for each of its looks.
+        if self.run("return typeof window.axe", json!([])).await == "undefined" {
+            self.run(AXE, json!([])).await;
+        }
+        let script = "
              const done = arguments[arguments.length - 1];
              const told = (rule) => [rule.impact, rule.id, rule.help, rule.nodes.slice(0, 3).map((n) => n.html + ' ' + n.failureSummary)];
              const bad = (rule) => ['serious', 'critical'].includes(rule.impact);
-             window.axe.run(document, {{resultTypes: ['violations']}}).then((r) => done(r.violations.filter(bad).map(told)), (e) => done(String(e)));"
-        );
+             window.axe.run(document, {resultTypes: ['violations']}).then((r) => done(r.violations.filter(bad).map(told)), (e) => done(String(e)));";
         let script = json!({"script": script, "args": []});
         self.command("POST", "/execute/async", &script).await
     }

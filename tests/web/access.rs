@@ -49,11 +49,21 @@ async fn without_a_word_it_answers_this_machine_alone() {
         .await
         .is(200);
     site.ask(empty(near("/", "evil.example"))).await.is(403);
-    for header in ["x-forwarded-for", "forwarded", "via"] {
+    for header in [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "forwarded",
+        "via",
+        "cf-connecting-ip",
+    ] {
         site.ask(empty(near("/", "localhost").header(header, "10.0.0.9")))
             .await
             .is(403);
     }
+    // As a proxy asks that names nobody.
+    let old = near("/", "localhost").version(axum::http::Version::HTTP_10);
+    site.ask(empty(old)).await.is(403);
     site.ask(empty(near("/api/stats", "evil.example")))
         .await
         .is(403);
@@ -252,6 +262,7 @@ async fn every_answer_has_the_headers_that_keep_it_safe() {
             "{policy}"
         );
         assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("cross-origin-resource-policy"), "same-origin");
         assert_eq!(header("cache-control"), "no-store");
         for inline in ["<style", " style=", " onclick=", "javascript:"] {
             answer.hides(inline);

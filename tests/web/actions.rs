@@ -240,7 +240,7 @@ async fn processes_are_told(site: Site) {
     assert_eq!(said("vm:7:abc").await, ["TSTP", "TTIN"]);
     site.post("/busy", &[("do", "stop")])
         .await
-        .shows("All processes: Stop it?");
+        .shows("Stop all processes?");
     site.post_surely("/busy", &[("do", "stop")])
         .await
         .shows("1 process told to stop");

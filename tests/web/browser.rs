@@ -11,7 +11,7 @@ use sancho::api::Api;
 use sancho::job::Timestamp;
 use sancho::store::{Effect, End, Key, Members, Place, TimedSet, keys};
 use sancho::{Client, testing};
-use sancho_tests::{Fixture, Kind};
+use sancho_tests::{Clock, Fixture, Kind};
 use sancho_web::Options;
 use tower::ServiceExt;
 
@@ -67,7 +67,11 @@ impl Site {
     }
 
     pub(crate) async fn with(kind: Kind, options: Options) -> Self {
-        let clock = sancho_tests::Clock::starting_now();
+        Self::at(kind, Clock::starting_now(), options).await
+    }
+
+    /// Under a clock that stands still.
+    pub(crate) async fn at(kind: Kind, clock: Clock, options: Options) -> Self {
         let fixture = Fixture::with_clock(kind, clock).await;
         let client = testing::client(fixture.handle());
         let api = Api::new(&client).with_clock(fixture.clock().source());

@@ -142,6 +142,11 @@ async fn what_is_not_there_is_said_and_nothing_is_done(site: Site) {
         "/errors?depth=18446744073709551615",
         "/dead?did=%3Cb%3E&n=x&gone=-4",
         "/find?jid=a&place=18446744073709551615&from=9",
+        "/find?jid=a&seen=18446744073709551615",
+        "/search?q=a&seen=18446744073709551615",
+        "/search?q=a&from=queued:18446744073709551615:x",
+        "/search?q=a&from=retry:18446744073709551615",
+        "/cron?from=18446744073709551615&rows=200",
         "/retries?&&&===%zz",
     ] {
         site.get(path).await.is(200);
@@ -176,6 +181,35 @@ async fn what_is_not_there_is_said_and_nothing_is_done(site: Site) {
     assert_eq!(site.api().retries().size().await.unwrap(), 1);
     let answer = site.ask(posted("/", &[]).body(body(&[])).unwrap()).await;
     answer.is(405);
+}
+
+async fn a_form_has_no_more_fields_than_a_page(site: Site) {
+    site.put(TimedSet::Dead, 60, r#"{"class":"A","args":[],"jid":"a"}"#)
+        .await;
+    let id = site.get("/dead").await.values("id").remove(0);
+    let mut form = vec![("do", "delete"), ("sure", "yes")];
+    form.extend(std::iter::repeat_n(("id", &*id), 1_000));
+    site.post("/dead", &form).await.is(413);
+    site.post("/api/jobs", &form).await.is(413);
+    let long = "x".repeat(3 << 20);
+    site.post("/dead", &[("id", &long)]).await.is(413);
+    assert_eq!(site.api().dead().size().await.unwrap(), 1);
+    // What is no form does nothing.
+    let request = axum::http::Request::post("/dead")
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from("{}"));
+    let answer = site.ask(request.unwrap()).await;
+    answer.is(415);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_come_is_not_waited_for() {
+    let site = Site::on(sancho_tests::Kind::Memory).await;
+    let never = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+    let request = posted("/queues", &[])
+        .body(axum::body::Body::from_stream(never))
+        .unwrap();
+    site.ask(request).await.is(408);
 }
 
 async fn an_id_with_slashes_and_quotes_is_an_id(site: Site) {
@@ -245,6 +279,7 @@ async fn an_argument_of_ten_megabytes_is_shown_in_part(site: Site) {
 on_every_store! {
     what_others_wrote_is_escaped_everywhere
     what_is_not_there_is_said_and_nothing_is_done
+    a_form_has_no_more_fields_than_a_page
     an_id_with_slashes_and_quotes_is_an_id
     of_two_with_one_id_the_chosen_one_is_meant
     an_argument_of_ten_megabytes_is_shown_in_part

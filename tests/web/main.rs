@@ -5,11 +5,16 @@
 mod access;
 mod actions;
 mod browser;
+mod counting;
 mod cron;
+mod filled;
 mod hostile;
+mod languages;
 mod live;
 mod load;
+mod masked;
 mod mounted;
 mod pages;
 mod rest;
 mod search;
+mod snapshots;

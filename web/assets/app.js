@@ -5,13 +5,18 @@ const body = document.body;
 const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
-// Times: how long ago, kept current, with the exact one in the viewer's zone at hand.
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const units = [[172800, 86400, "d"], [7200, 3600, "h"], [120, 60, "min"], [2, 1, "s"]];
+// What is said, in the language of the page.
+const words = JSON.parse(body.dataset.words);
+const fill = (template, name, text) => template.replace(`{${name}}`, () => text);
+
+// Times: how long ago, kept current, with the exact one in the viewer's zone at hand. Digits are those of the rest of the page.
+const exact = new Intl.DateTimeFormat(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "medium", timeStyle: "long" });
+const [s, min, h, d] = words.units;
+const units = [[172800, 86400, d], [7200, 3600, h], [120, 60, min], [0, 1, s]];
 
 function span(seconds) {
-  const [, size, name] = units.find(([from]) => seconds >= from) ?? [0, 1, "s"];
-  return `${Math.floor(seconds / size)} ${name}`;
+  const [, size, unit] = units.find(([from]) => seconds >= from);
+  return fill(unit, "n", Math.floor(seconds / size));
 }
 
 function tellTimes() {
@@ -19,7 +24,7 @@ function tellTimes() {
     const at = Date.parse(time.dateTime);
     const seconds = (at - Date.now()) / 1000;
     const far = Math.abs(seconds);
-    time.textContent = far < 2 ? "now" : seconds > 0 ? `in ${span(far)}` : `${span(far)} ago`;
+    time.textContent = far < 2 ? words.now : fill(seconds > 0 ? words.in : words.ago, "time", span(far));
     if (!time.dataset.local) {
       time.title = `${exact.format(at)} · ${time.title}`;
       time.dataset.local = "yes";
@@ -38,10 +43,10 @@ function offerCopies(from = document) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
+    button.textContent = words.copy;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(text.textContent);
-      say("Copied");
+      say(words.copied);
     });
     block.append(button);
   }
@@ -79,8 +84,14 @@ one(".yes", question).addEventListener("click", () => {
   asked.form.requestSubmit(asked.button);
 });
 
+// What is chosen from a list counts at once.
+for (const form of all("form[data-at-once]")) {
+  one("button", form).hidden = true;
+  one("select", form).addEventListener("change", () => form.requestSubmit());
+}
+
 // Selecting rows: all of them, and from one to another.
-for (const form of all("form[data-select]")) {
+function offerSelection(form) {
   const every = one(".every", form);
   const boxes = all("tbody input[type=checkbox]", form);
   const chosen = one(".chosen", form);
@@ -88,7 +99,7 @@ for (const form of all("form[data-select]")) {
   let last = 0;
   const tell = () => {
     const n = boxes.filter((box) => box.checked).length;
-    chosen.textContent = n === 0 ? "Select jobs to act on" : `${n} selected`;
+    chosen.textContent = n === 0 ? words.select : fill(words.selected, "n", n);
     every.checked = n > 0 && n === boxes.length;
     every.indeterminate = n > 0 && n < boxes.length;
     for (const button of buttons) button.disabled = n === 0;
@@ -110,6 +121,7 @@ for (const form of all("form[data-select]")) {
   });
   tell();
 }
+all("form[data-select]").forEach(offerSelection);
 
 // A search is completed term by term: what stands before the last one is kept.
 for (const input of all("input[data-terms]")) {
@@ -125,6 +137,7 @@ for (const input of all("input[data-terms]")) {
 const live = one("button.live");
 const paused = "sancho-paused";
 let source;
+let coming;
 
 function listen() {
   if (source || document.hidden || sessionStorage.getItem(paused)) return;
@@ -133,7 +146,7 @@ function listen() {
   source.addEventListener("tick", (event) => {
     const { numbers, html } = JSON.parse(event.data);
     if (one("[data-away]")) return location.reload();
-    show("Live");
+    show(words.live);
     for (const place of all("[data-n]")) {
       const n = numbers[place.dataset.n];
       if (n === undefined) continue;
@@ -142,14 +155,18 @@ function listen() {
     }
     const current = one("[data-current]");
     // Nobody's reading, typing or choosing is disturbed.
-    const held = current?.contains(document.activeElement) || question.open || !getSelection().isCollapsed;
-    if (html && current && !held) {
-      current.innerHTML = html;
+    const held = current?.contains(document.activeElement) || one("input:checked", current ?? live) || question.open || !getSelection().isCollapsed;
+    // What comes while it is held is kept for the next tick: it is not sent again.
+    coming = html ?? coming;
+    if (coming && current && !held) {
+      current.innerHTML = coming;
+      coming = undefined;
+      all("form[data-select]", current).forEach(offerSelection);
       tellTimes();
     }
   });
-  source.addEventListener("away", (event) => show("Store away", JSON.parse(event.data).why));
-  source.addEventListener("error", () => show("Not connected", "The dashboard's server gives no answer."));
+  source.addEventListener("away", (event) => show(words.away, JSON.parse(event.data).why));
+  source.addEventListener("error", () => show(words.unconnected, words.silent));
 }
 
 function hush() {
@@ -160,8 +177,8 @@ function hush() {
 function show(word, why) {
   one(".word", live).textContent = word;
   live.classList.toggle("away", why !== undefined);
-  live.title = why ?? "Pause or go on (p)";
-  live.setAttribute("aria-pressed", String(word === "Live"));
+  live.title = why ?? words.pause;
+  live.setAttribute("aria-pressed", String(word === words.live));
   body.classList.toggle("stale", why !== undefined);
 }
 
@@ -169,20 +186,23 @@ function pauseOrGoOn() {
   if (sessionStorage.getItem(paused)) {
     sessionStorage.removeItem(paused);
     listen();
-    show("Live");
+    show(words.live);
   } else {
     sessionStorage.setItem(paused, "yes");
     hush();
-    show("Paused");
+    show(words.paused);
   }
 }
 
 live.hidden = false;
 live.addEventListener("click", pauseOrGoOn);
-if (sessionStorage.getItem(paused)) show("Paused");
+if (sessionStorage.getItem(paused)) show(words.paused);
 document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
 addEventListener("pagehide", hush);
 addEventListener("pageshow", listen);
+
+// In a narrow window the navigation is one line, of which the place of this page is to be seen.
+one(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // Keys.
 const keys = one("dialog.keys");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::StatusCode;
 use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use axum::middleware;
@@ -15,6 +16,7 @@ use sancho::job::Timestamp;
 use tower_http::compression::CompressionLayer;
 
 use crate::action::Action;
+use crate::language::{Language, Words};
 use crate::links::Root;
 use crate::live::Live;
 use crate::options::{Options, User};
@@ -59,7 +61,8 @@ pub fn router_with(api: Api, options: Options) -> Router {
         .route("/cron", get(pages::cron::show).post(pages::cron::act))
         .route("/metrics", get(pages::metrics::show))
         .route("/sweep", get(pages::sweep::show))
-        .route("/theme", post(pages::theme::choose))
+        .route("/theme", post(pages::choices::choose_theme))
+        .route("/language", post(pages::choices::choose_language))
         .route("/events", get(live::events))
         .route("/stats", get(rest::sidekiq_stats))
         .route("/stats/queues", get(rest::sidekiq_queues))
@@ -93,6 +96,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) user: Option<User>,
     pub(crate) theme: Theme,
+    /// What is said, in the language of who asks.
+    pub(crate) words: &'static Words,
     pub(crate) now: Timestamp,
 }
 
@@ -146,11 +151,14 @@ impl Asked {
             .headers
             .get("x-forwarded-prefix")
             .and_then(|prefix| prefix.to_str().ok());
+        let theme = cookie(&parts.headers, Theme::COOKIE).unwrap_or_default();
+        let language = cookie(&parts.headers, Language::COOKIE);
         Self {
             root: Root::of(parts.uri.path(), asked, prefix),
             path: parts.uri.path().to_owned(),
             user: parts.extensions.get::<User>().cloned(),
-            theme: Theme::chosen(&parts.headers),
+            theme: Theme::named(theme),
+            words: Language::of(&parts.headers, language).words(),
             now: app.api.now(),
             app: app.clone(),
         }
@@ -168,12 +176,15 @@ impl Asked {
         }
         let (user, name) = (self.user_name(), action.name());
         tracing::warn!(target: "sancho::audit", user, action = name, "{user} may not do {name}");
-        let why = if self.app.options.read_only {
-            "this dashboard is read-only"
-        } else {
-            "you may look, and not do this"
-        };
-        Err(Problem::forbidden(format!("Nothing was done: {why}.")))
+        let read_only = self.app.options.read_only;
+        Err(Problem::said(StatusCode::FORBIDDEN, move |words| {
+            let why = if read_only {
+                &words.is_read_only
+            } else {
+                &words.may_not
+            };
+            why.to_string()
+        }))
     }
 
     /// Refuses what this user may not do; the rest leaves a line in the log.
@@ -204,18 +215,19 @@ impl FromRequestParts<App> for Asked {
     }
 }
 
+/// What the browser keeps under this name.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(COOKIE).into_iter();
+    let mut pairs = cookies
+        .filter_map(|cookie| cookie.to_str().ok())
+        .flat_map(|cookie| cookie.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let kept = pairs.find(|(kept, _)| *kept == name);
+    kept.map(|(_, value)| value)
+}
+
 impl Theme {
     pub(crate) const COOKIE: &'static str = "sancho_theme";
-
-    fn chosen(headers: &HeaderMap) -> Self {
-        let cookies = headers.get_all(COOKIE).into_iter();
-        let mut pairs = cookies
-            .filter_map(|cookie| cookie.to_str().ok())
-            .flat_map(|cookie| cookie.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='));
-        let chosen = pairs.find(|(name, _)| *name == Self::COOKIE);
-        chosen.map_or(Self::System, |(_, value)| Self::named(value))
-    }
 
     pub(crate) fn named(name: &str) -> Self {
         match name {
@@ -230,6 +242,15 @@ impl Theme {
             Self::System => "system",
             Self::Light => "light",
             Self::Dark => "dark",
+        }
+    }
+
+    /// What the page calls it.
+    pub(crate) fn word(self, words: &'static Words) -> &'static str {
+        match self {
+            Self::System => &words.theme_system,
+            Self::Light => &words.theme_light,
+            Self::Dark => &words.theme_dark,
         }
     }
 

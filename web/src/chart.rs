@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::format::{number, short};
+use crate::language::Words;
 
 /// The size of the drawing; it is stretched to its place.
 const WIDTH: u64 = 1_000;
@@ -27,7 +27,7 @@ pub(crate) enum Unit {
 }
 
 /// Bars beside each other, with a scale on the left and three labels below.
-pub(crate) fn bars(bars: &[Bar], unit: Unit, what: &str) -> Markup {
+pub(crate) fn bars(w: &'static Words, bars: &[Bar], unit: Unit, what: &str) -> Markup {
     let highest = bars.iter().map(Bar::whole).max().unwrap_or(0);
     let top = scale(highest);
     let step = WIDTH * 10 / (bars.len().max(1) as u64);
@@ -35,12 +35,12 @@ pub(crate) fn bars(bars: &[Bar], unit: Unit, what: &str) -> Markup {
     html! {
         figure.chart {
             div.plot {
-                div.scale aria-hidden="true" { span { (short(top)) } span { (short(top / 2)) } span { "0" } }
-                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(bars, unit, what)) {
+                div.scale aria-hidden="true" { span { (w.short(top)) } span { (w.short(top / 2)) } span { "0" } }
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(w, bars, unit, what)) {
                     line.grid x1="0" x2=(WIDTH) y1="0.5" y2="0.5" {}
                     line.grid x1="0" x2=(WIDTH) y1="50" y2="50" {}
                     line.grid x1="0" x2=(WIDTH) y1="99.5" y2="99.5" {}
-                    @for (index, bar) in bars.iter().enumerate() { (bar.draw(step * index as u64, step, top, unit)) }
+                    @for (index, bar) in bars.iter().enumerate() { (bar.draw(w, step * index as u64, step, top, unit)) }
                 }
             }
             @if !bars.is_empty() {
@@ -51,7 +51,7 @@ pub(crate) fn bars(bars: &[Bar], unit: Unit, what: &str) -> Markup {
 }
 
 /// A chart in words.
-fn summary(bars: &[Bar], unit: Unit, what: &str) -> String {
+fn summary(w: &'static Words, bars: &[Bar], unit: Unit, what: &str) -> String {
     match unit {
         Unit::Executions => {
             let total = bars
@@ -60,15 +60,14 @@ fn summary(bars: &[Bar], unit: Unit, what: &str) -> String {
             let failed = bars
                 .iter()
                 .fold(0_u64, |sum, bar| sum.saturating_add(bar.bad));
-            format!(
-                "{what}: {} executions, {} of them failed",
-                number(total),
-                number(failed)
-            )
+            let (total, failed) = (w.number(total), w.number(failed));
+            w.chart_executions
+                .text(&[("what", what), ("total", &total), ("failed", &failed)])
         }
         Unit::Milliseconds => {
             let longest = bars.iter().map(Bar::whole).max().unwrap_or(0);
-            format!("{what}: at most {} ms", number(longest))
+            let time = milliseconds(w, longest);
+            w.chart_at_most.text(&[("what", what), ("time", &time)])
         }
     }
 }
@@ -79,7 +78,7 @@ impl Bar {
     }
 
     /// At `x`, `step` wide; all in tenths, so that bars of equal width stay so.
-    fn draw(&self, x: u64, step: u64, top: u64, unit: Unit) -> Markup {
+    fn draw(&self, w: &'static Words, x: u64, step: u64, top: u64, unit: Unit) -> Markup {
         // What is not nothing can be seen.
         let height = |n: u64| match n {
             0 => 0,
@@ -93,10 +92,10 @@ impl Bar {
                 title {
                     (self.label) ": "
                     @match unit {
-                        Unit::Executions => { (number(self.whole())) " executed, " (number(self.bad)) " failed" }
-                        Unit::Milliseconds => { (number(self.whole())) " ms" }
+                        Unit::Executions => (w.bar_executions.with(&[("n", &w.number(self.whole())), ("failed", &w.number(self.bad))])),
+                        Unit::Milliseconds => (milliseconds(w, self.whole())),
                     }
-                    @if let Some(mark) = &self.mark { " · deployed " (mark) }
+                    @if let Some(mark) = &self.mark { " · " (w.deployed_mark.with(&[("mark", mark)])) }
                 }
                 rect.hit x=(tenths(x)) y="0" width=(tenths(step)) height=(HEIGHT) {}
                 @if self.mark.is_some() { line.mark x1=(tenths(x)) x2=(tenths(x)) y1="0" y2=(HEIGHT) {} }
@@ -105,6 +104,10 @@ impl Bar {
             }
         }
     }
+}
+
+fn milliseconds(w: &Words, n: u64) -> String {
+    w.unit_ms.text(&[("n", &w.number(n))])
 }
 
 fn tenths(n: u64) -> String {
@@ -161,6 +164,9 @@ fn scale(highest: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
+
+    const EN: &Words = Language::English.words();
 
     #[test]
     fn a_scale_ends_at_a_round_number() {
@@ -178,10 +184,10 @@ mod tests {
             bad: 1,
             mark: Some("\"&".into()),
         };
-        let drawn = bars(&[bar], Unit::Executions, "x").into_string();
+        let drawn = bars(EN, &[bar], Unit::Executions, "x").into_string();
         assert!(!drawn.contains("<script>"), "{drawn}");
         assert!(
-            bars(&[], Unit::Executions, "x")
+            bars(EN, &[], Unit::Executions, "x")
                 .into_string()
                 .contains("0 executions")
         );

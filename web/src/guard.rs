@@ -8,7 +8,7 @@ use axum::http::header::{
     HeaderValue, ORIGIN, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -23,6 +23,17 @@ use crate::{page, rest};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What proxies add to the requests that they pass on.
+const PROXIES: [&str; 7] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
 
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let allowed = allow(&app.options, &mut request);
@@ -41,6 +52,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     let opener = HeaderName::from_static("cross-origin-opener-policy");
     headers.insert(opener, HeaderValue::from_static("same-origin"));
+    let resource = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(resource, HeaderValue::from_static("same-origin"));
     // What jobs carry stays in no cache.
     headers
         .entry(CACHE_CONTROL)
@@ -60,7 +73,9 @@ fn allow(options: &Options, request: &mut Request) -> Result<(), Problem> {
     }
     let user = request.extensions().get::<User>();
     if !options.allows(user, Action::Look) {
-        return Err(Problem::forbidden("You may not see this dashboard."));
+        return Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.may_not_look.to_string()
+        }));
     }
     Ok(())
 }
@@ -87,21 +102,21 @@ fn known(options: &Options, headers: &HeaderMap) -> Result<Option<User>, Problem
             known = Some(User::new(name.clone()));
         }
     }
-    known.map(Some).ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "This dashboard wants a user name and a password.",
-        )
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| Problem::said(StatusCode::UNAUTHORIZED, |w| w.wants_password.to_string()))
 }
 
 /// Refuses requests of other machines, those that came through a proxy, and those for a name that is not this machine's.
 fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let is_near = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
-    let through_proxy = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| request.headers().contains_key(*name));
+    // Browsers have no HTTP 1.0 any more; a proxy that names nobody may have it.
+    let through_proxy = request.version() < Version::HTTP_11
+        || request.headers().keys().any(|name| {
+            let name = name.as_str();
+            name.starts_with("x-forwarded-") || PROXIES.contains(&name)
+        });
     if !is_near || through_proxy {
         return Err(Problem::forbidden(
             "This dashboard answers its own machine alone. To open it to others, give it users (Options::user, or SANCHO_WEB_USER for --web), or \
@@ -127,14 +142,14 @@ fn only_this_machine(options: &Options, request: &Request) -> Result<(), Problem
 /// Refuses what another site made a browser send.
 fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let refuse = |why: &str| {
-        Err(Problem::forbidden(format!(
-            "Nothing was done: {why}. Reload the page and try again."
-        )))
+    let refuse = || {
+        Err(Problem::said(StatusCode::FORBIDDEN, |w| {
+            w.other_site.to_string()
+        }))
     };
     match text(HeaderName::from_static("sec-fetch-site")) {
         Some("same-origin") => {}
-        Some(_) => return refuse("the request came from another site"),
+        Some(_) => return refuse(),
         None => {}
     }
     // Browsers name the origin of every form that they send; a program that names none was made by nobody else.
@@ -144,11 +159,7 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let origin = origin.split_once("://").map_or("", |(_, host)| host);
     let hosts = [HeaderName::from_static("x-forwarded-host"), HOST];
     let is_same = !origin.is_empty() && hosts.into_iter().any(|name| text(name) == Some(origin));
-    if is_same {
-        Ok(())
-    } else {
-        refuse("the request came from another origin")
-    }
+    if is_same { Ok(()) } else { refuse() }
 }
 
 fn without_port(host: &str) -> &str {

@@ -30,7 +30,14 @@ impl Masks<'_> {
 /// A value on several lines.
 pub(crate) fn pretty(json: &str, masks: Masks<'_>) -> String {
     let mut out = String::with_capacity(json.len() * 2);
-    write(json, masks, Some(0), 0, &mut out);
+    write(json, masks, Layout::Lines(0), 0, &mut out);
+    out
+}
+
+/// A value without white space, as payloads mostly are.
+pub(crate) fn compact(json: &str, masks: Masks<'_>) -> String {
+    let mut out = String::with_capacity(json.len());
+    write(json, masks, Layout::Compact, 0, &mut out);
     out
 }
 
@@ -40,24 +47,39 @@ pub(crate) fn line(json: &str, masks: Masks<'_>) -> String {
         return json.to_owned();
     }
     let mut out = String::with_capacity(json.len());
-    write(json, masks, None, 0, &mut out);
+    write(json, masks, Layout::Line, 0, &mut out);
     out
 }
 
-fn write(json: &str, masks: Masks<'_>, indent: Option<usize>, depth: usize, out: &mut String) {
+/// How a value is laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Compact,
+    Line,
+    /// Indented by so much.
+    Lines(usize),
+}
+
+fn write(json: &str, masks: Masks<'_>, layout: Layout, depth: usize, out: &mut String) {
     let json = json.trim();
     if depth == MAX_DEPTH {
         // What is not looked into may hold what is masked.
         out.push_str(if masks.is_empty() { json } else { MASKED });
         return;
     }
-    let inner = indent.map(|indent| indent + 1);
+    let inner = match layout {
+        Layout::Lines(indent) => Layout::Lines(indent + 1),
+        layout => layout,
+    };
     if json.starts_with('[')
         && let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json)
     {
         // Short lists of plain values read best on one line.
         let plain = items.iter().all(|item| !item.get().starts_with(['[', '{']));
-        let inner = inner.filter(|_| !(plain && json.len() <= 60));
+        let inner = match inner {
+            Layout::Lines(_) if plain && json.len() <= 60 => Layout::Line,
+            inner => inner,
+        };
         out.push('[');
         for (index, item) in items.iter().enumerate() {
             separate(index, inner, out);
@@ -72,7 +94,7 @@ fn write(json: &str, masks: Masks<'_>, indent: Option<usize>, depth: usize, out:
         for (index, (key, value)) in pairs.iter().enumerate() {
             separate(index, inner, out);
             out.push_str(&serde_json::Value::from(&**key).to_string());
-            out.push_str(": ");
+            out.push_str(if inner == Layout::Compact { ":" } else { ": " });
             if masks.hide(key) {
                 out.push_str(MASKED);
             } else {
@@ -86,26 +108,65 @@ fn write(json: &str, masks: Masks<'_>, indent: Option<usize>, depth: usize, out:
     }
 }
 
-fn separate(index: usize, indent: Option<usize>, out: &mut String) {
+fn separate(index: usize, layout: Layout, out: &mut String) {
     if index > 0 {
         out.push(',');
     }
-    match indent {
-        Some(indent) => new_line(indent, out),
-        None if index > 0 => out.push(' '),
-        None => {}
+    match layout {
+        Layout::Lines(indent) => new_line(indent, out),
+        Layout::Line if index > 0 => out.push(' '),
+        _ => {}
     }
 }
 
-fn close(empty: bool, inner: Option<usize>, out: &mut String) {
-    if let Some(inner) = inner.filter(|_| !empty) {
-        new_line(inner - 1, out);
+fn close(empty: bool, inner: Layout, out: &mut String) {
+    if let Layout::Lines(indent) = inner
+        && !empty
+    {
+        new_line(indent - 1, out);
     }
 }
 
 fn new_line(indent: usize, out: &mut String) {
     out.push('\n');
     out.extend(std::iter::repeat_n("  ", indent));
+}
+
+/// The texts and numbers that are masked in a value, as texts.
+pub(crate) fn hidden(json: &str, masks: Masks<'_>, found: &mut Vec<String>) {
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(json) {
+        look_for_hidden(&value, masks, false, found);
+    }
+}
+
+/// All of its texts and numbers.
+pub(crate) fn hidden_all(json: &str, found: &mut Vec<String>) {
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(json) {
+        look_for_hidden(&value, Masks(&[]), true, found);
+    }
+}
+
+fn look_for_hidden(
+    value: &serde_json::Value,
+    masks: Masks<'_>,
+    is_hidden: bool,
+    found: &mut Vec<String>,
+) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                look_for_hidden(value, masks, is_hidden || masks.hide(name), found);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                look_for_hidden(item, masks, is_hidden, found);
+            }
+        }
+        serde_json::Value::String(text) if is_hidden => found.push(text.clone()),
+        serde_json::Value::Number(number) if is_hidden => found.push(number.to_string()),
+        _ => {}
+    }
 }
 
 /// The pairs of an object in their order.
@@ -171,6 +232,13 @@ mod tests {
             shown,
             r#"[{"Token": "[masked]", "a": [{"token": "[masked]"}], "t": "token"}]"#
         );
+        assert_eq!(
+            compact(r#"[ {"Token": "s", "a": [1, 2]} ]"#, masks),
+            r#"[{"Token":"[masked]","a":[1,2]}]"#
+        );
+        let mut found = Vec::new();
+        hidden(json, masks, &mut found);
+        assert_eq!(found, ["s", "1"]);
         let deep = format!("{}{}{}", "[".repeat(100), r#"{"token":1}"#, "]".repeat(100));
         assert!(
             !line(&deep, masks).contains("token"),

@@ -38,6 +38,7 @@ mod chart;
 mod format;
 mod guard;
 mod json;
+mod language;
 mod links;
 mod live;
 mod options;

@@ -1,13 +1,16 @@
 //! Pages that stay current: one poller, started by the first browser that watches and ended after the last, tells all of them.
 
+mod tables;
+
 use std::collections::hash_map::DefaultHasher;
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -17,11 +20,18 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::app::{App, Asked};
-use crate::format::{cost, number, short};
 use crate::pages;
 use crate::pages::busy::Running;
 use crate::params::Params;
+use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
+use tables::Tables;
+pub(crate) use tables::{Rows, Table};
+
+/// How many browsers may watch at a time.
+const MOST: usize = 500;
+
+const TOO_MANY: &str = "Too many pages are kept current already: close some, or reload this one when its numbers are asked for.";
 
 /// How often the store is asked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -34,6 +44,8 @@ enum View {
     Dashboard,
     Busy,
     Queues,
+    /// The first rows of a place.
+    Table,
 }
 
 /// What is known at a moment.
@@ -43,7 +55,7 @@ pub(crate) enum Tick {
     Nothing,
     Now(Arc<Now>),
     /// Why the store gives no answer.
-    Away(Arc<str>),
+    Away(Problem),
 }
 
 /// The numbers, and what else somebody watches.
@@ -52,6 +64,8 @@ pub(crate) struct Now {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) recent: Option<Metrics>,
     pub(crate) work: Option<Running>,
+    /// Those whose turn it was.
+    pub(crate) tables: Vec<(Table, Rows)>,
 }
 
 /// Who watches, and what they are told.
@@ -60,12 +74,15 @@ pub(crate) struct Live {
     running: Mutex<Option<watch::Sender<Tick>>>,
     dashboards: AtomicU64,
     busies: AtomicU64,
+    tables: Tables,
+    watchers: AtomicUsize,
 }
 
 /// One that watches a view, until it is dropped.
 struct Watcher {
     app: App,
     view: View,
+    table: Option<Table>,
     asked: Asked,
     ticks: watch::Receiver<Tick>,
     /// What was sent last: it is not sent again.
@@ -73,7 +90,7 @@ struct Watcher {
 }
 
 impl Live {
-    fn subscribe(app: &App, view: View, asked: Asked) -> Watcher {
+    fn subscribe(app: &App, view: View, table: Option<Table>, asked: Asked) -> Watcher {
         let mut running = app
             .live
             .running
@@ -82,6 +99,10 @@ impl Live {
         if let Some(watched) = app.live.watched(view) {
             watched.fetch_add(1, Ordering::Relaxed);
         }
+        if let Some(table) = &table {
+            app.live.tables.watch(table);
+        }
+        app.live.watchers.fetch_add(1, Ordering::Relaxed);
         let ticks = match &*running {
             Some(sender) => sender.subscribe(),
             None => {
@@ -94,6 +115,7 @@ impl Live {
         Watcher {
             app: app.clone(),
             view,
+            table,
             asked,
             ticks,
             sent: 0,
@@ -104,7 +126,7 @@ impl Live {
         match view {
             View::Dashboard => Some(&self.dashboards),
             View::Busy => Some(&self.busies),
-            View::Numbers | View::Queues => None,
+            View::Numbers | View::Queues | View::Table => None,
         }
     }
 
@@ -131,6 +153,10 @@ impl Drop for Watcher {
         if let Some(watched) = self.app.live.watched(self.view) {
             watched.fetch_sub(1, Ordering::Relaxed);
         }
+        if let Some(table) = &self.table {
+            self.app.live.tables.leave(table);
+        }
+        self.app.live.watchers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -139,7 +165,7 @@ async fn poll(app: App) {
     loop {
         let tick = match look(&app).await {
             Ok(now) => Tick::Now(Arc::new(now)),
-            Err(problem) => Tick::Away(problem.text.into()),
+            Err(problem) => Tick::Away(problem),
         };
         if !app.live.tell(tick) {
             return;
@@ -148,7 +174,7 @@ async fn poll(app: App) {
     }
 }
 
-async fn look(app: &App) -> Result<Now, crate::problem::Problem> {
+async fn look(app: &App) -> Result<Now, Problem> {
     let snapshot = Snapshots::get(app).await?;
     let recent = if app.live.is_watched(View::Dashboard) {
         Some(in_time(app.api.top_jobs(Period::Minutes(60), None)).await?)
@@ -164,6 +190,7 @@ async fn look(app: &App) -> Result<Now, crate::problem::Problem> {
         snapshot,
         recent,
         work,
+        tables: app.live.tables.look(app).await?,
     })
 }
 
@@ -174,9 +201,16 @@ pub(crate) async fn events(State(app): State<App>, asked: Asked, params: Params)
         "dashboard" => View::Dashboard,
         "busy" => View::Busy,
         "queues" => View::Queues,
+        "table" => View::Table,
         _ => View::Numbers,
     };
-    let watcher = Live::subscribe(&app, view, asked);
+    if app.live.watchers.load(Ordering::Relaxed) >= MOST {
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY).into_response();
+    }
+    let table = Some(&params)
+        .filter(|_| view == View::Table)
+        .and_then(Table::named);
+    let watcher = Live::subscribe(&app, view, table, asked);
     let events = stream::unfold(watcher, async |mut watcher| {
         let event = watcher.next().await?;
         Some((Ok::<_, Infallible>(event), watcher))
@@ -199,15 +233,18 @@ impl Watcher {
             let tick = self.ticks.borrow_and_update().clone();
             let event = match tick {
                 Tick::Nothing => continue,
-                Tick::Away(why) => Event::default()
-                    .event("away")
-                    .data(json!({ "why": &*why }).to_string()),
+                Tick::Away(problem) => {
+                    let why = problem.text(self.asked.words);
+                    Event::default()
+                        .event("away")
+                        .data(json!({ "why": why }).to_string())
+                }
                 Tick::Now(now) => {
                     // What this view needs was not asked for yet: the next tick has it.
                     let lacks = match self.view {
                         View::Dashboard => now.recent.is_none(),
                         View::Busy => now.work.is_none(),
-                        View::Numbers | View::Queues => false,
+                        View::Numbers | View::Queues | View::Table => false,
                     };
                     if lacks {
                         continue;
@@ -221,20 +258,25 @@ impl Watcher {
 
     fn tick(&mut self, now: &Now) -> String {
         self.asked.now = now.snapshot.at;
-        let stats = &now.snapshot.overview.stats;
+        let (w, stats) = (self.asked.words, &now.snapshot.overview.stats);
         let numbers = json!({
-            "busy": short(stats.busy),
-            "enqueued": short(stats.enqueued),
-            "scheduled": short(stats.scheduled),
-            "retries": short(stats.retries),
-            "dead": short(stats.dead),
-            "cron": short(now.snapshot.cron),
-            "cost": cost(now.snapshot.cost),
-            "processed": number(stats.processed),
-            "failed": number(stats.failed),
+            "busy": w.short(stats.busy),
+            "enqueued": w.short(stats.enqueued),
+            "scheduled": w.short(stats.scheduled),
+            "retries": w.short(stats.retries),
+            "dead": w.short(stats.dead),
+            "cron": w.short(now.snapshot.cron),
+            "cost": w.cost(now.snapshot.cost),
+            "processed": w.number(stats.processed),
+            "failed": w.number(stats.failed),
+        });
+        let table = self.table.as_ref().and_then(|watched| {
+            let mut looked = now.tables.iter();
+            looked.find(|(table, _)| table == watched)
         });
         let content = match self.view {
             View::Numbers => None,
+            View::Table => table.map(|(table, rows)| table.show(rows, &self.asked, &now.snapshot)),
             View::Dashboard => now
                 .recent
                 .as_ref()
@@ -246,9 +288,16 @@ impl Watcher {
             View::Queues => Some(pages::queues::current(&self.asked, &now.snapshot)),
         };
         let content = content.map(maud::Markup::into_string);
-        let mut hasher = DefaultHasher::new();
-        content.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = match table {
+            // Its browser keeps the times in it current.
+            Some((table, rows)) => table.print(rows, &now.snapshot),
+            None if self.table.is_some() => self.sent,
+            None => {
+                let mut hasher = DefaultHasher::new();
+                content.hash(&mut hasher);
+                hasher.finish()
+            }
+        };
         let is_new = std::mem::replace(&mut self.sent, hash) != hash;
         json!({ "numbers": numbers, "html": content.filter(|_| is_new) }).to_string()
     }

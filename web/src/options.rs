@@ -103,7 +103,8 @@ impl Options {
     }
 
     /// Masks arguments, and fields in them, that have one of these names (upper or lower case). An argument has the name of its
-    /// parameter where the job is linked into this program.
+    /// parameter where the job is linked into this program. The texts of errors, and tags, are shown without the values that are
+    /// masked in their payload, but for those of one or two characters; a search and a filter find nothing by them.
     #[must_use]
     pub fn mask<T: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.masked.extend(names.into_iter().map(Into::into));

@@ -11,7 +11,7 @@ use sancho::api::search::{Query, State};
 use crate::action::Action;
 use crate::app::{Asked, Theme};
 use crate::assets::{ICON, SCRIPT, STYLE};
-use crate::format::{cost, number, short};
+use crate::language::{Language, Words};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -31,18 +31,36 @@ pub(crate) enum Place {
     None,
 }
 
-/// The navigation: where, its path, its name, the key that leads there after `g`.
-const PLACES: [(Place, &str, &str, &str); 9] = [
-    (Place::Dashboard, "", "Dashboard", "d"),
-    (Place::Busy, "busy", "Busy", "b"),
-    (Place::Queues, "queues", "Queues", "q"),
-    (Place::Scheduled, "scheduled", "Scheduled", "s"),
-    (Place::Retries, "retries", "Retries", "r"),
-    (Place::Dead, "dead", "Dead", "x"),
-    (Place::Errors, "errors", "Errors", "e"),
-    (Place::Cron, "cron", "Cron", "c"),
-    (Place::Metrics, "metrics", "Metrics", "m"),
+/// The navigation: where, its path, the key that leads there after `g`.
+const PLACES: [(Place, &str, &str); 9] = [
+    (Place::Dashboard, "", "d"),
+    (Place::Busy, "busy", "b"),
+    (Place::Queues, "queues", "q"),
+    (Place::Scheduled, "scheduled", "s"),
+    (Place::Retries, "retries", "r"),
+    (Place::Dead, "dead", "x"),
+    (Place::Errors, "errors", "e"),
+    (Place::Cron, "cron", "c"),
+    (Place::Metrics, "metrics", "m"),
 ];
+
+impl Place {
+    /// What it is called.
+    pub(crate) fn name(self, words: &'static Words) -> &'static str {
+        match self {
+            Self::Dashboard => &words.dashboard,
+            Self::Busy => &words.busy,
+            Self::Queues => &words.queues,
+            Self::Scheduled => &words.scheduled,
+            Self::Retries => &words.retries,
+            Self::Dead => &words.dead,
+            Self::Errors => &words.errors,
+            Self::Cron => &words.cron,
+            Self::Metrics => &words.metrics,
+            Self::None => "",
+        }
+    }
+}
 
 /// How many queues are offered for completion.
 const OFFERED: usize = 60;
@@ -82,22 +100,23 @@ pub(crate) async fn problem(asked: &Asked, problem: &Problem) -> Response {
     } else {
         Snapshots::get(&asked.app).await.ok()
     };
+    let w = asked.words;
     let frame = Frame {
         asked,
         snapshot: snapshot.as_deref(),
         place: Place::None,
-        title: problem.title(),
+        title: problem.title(w),
         live: None,
     };
     let body = html! {
         section.problem data-away[problem.is_away()] {
             p.code { (problem.status.as_u16()) }
-            h1 { (problem.title()) }
-            p.text { (problem.text) }
+            h1 { (problem.title(w)) }
+            p.text { (problem.text(w)) }
             @if problem.is_away() {
-                p.hint { "This page asks again every few seconds." }
+                p.hint { (w.asks_again) }
             } @else if !hidden {
-                p { a href=(asked.to("")) { "To the dashboard" } }
+                p { a href=(asked.to("")) { (w.to_dashboard) } }
             }
         }
     };
@@ -124,9 +143,10 @@ impl Frame<'_> {
         let asked = self.asked;
         let environment = asked.app.options.environment.as_deref();
         let theme = (asked.theme != Theme::System).then(|| asked.theme.name());
+        let w = asked.words;
         html! {
             (DOCTYPE)
-            html lang="en" data-theme=[theme] {
+            html lang=(w.language.tag()) dir=[w.language.direction()] data-theme=[theme] {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
@@ -137,8 +157,8 @@ impl Frame<'_> {
                     link rel="icon" type="image/svg+xml" href=(asked.to(&ICON.path));
                     script src=(asked.to(&SCRIPT.path)) defer {}
                 }
-                body data-events=(asked.to("events")) data-view=[self.live] {
-                    a.skip href="#main" { "Skip to the content" }
+                body data-events=(asked.to("events")) data-view=[self.live] data-words=(for_script(w)) {
+                    a.skip href="#main" { (w.skip) }
                     header.side {
                         (self.brand(environment))
                         (self.navigation())
@@ -147,9 +167,10 @@ impl Frame<'_> {
                     div.column {
                         (self.bar())
                         main #main tabindex="-1" { (body) }
+                        footer { (self.languages()) }
                     }
-                    (keys())
-                    (confirmation())
+                    (keys(w))
+                    (confirmation(w))
                     div.toast role="status" aria-live="polite" {}
                 }
             }
@@ -172,15 +193,16 @@ impl Frame<'_> {
     }
 
     fn navigation(&self) -> Markup {
+        let w = self.asked.words;
         html! {
-            nav aria-label="Pages" {
+            nav aria-label=(w.pages) {
                 ul {
-                    @for (place, path, name, key) in PLACES {
+                    @for (place, path, key) in PLACES {
                         li {
                             a href=(self.asked.to(path)) data-go=(key) aria-current=[(place == self.place).then_some("page")] {
-                                span { (name) }
+                                span { (place.name(w)) }
                                 @if let Some((what, n)) = self.count(place) {
-                                    span.n.zero[n == 0] data-n=(what) title=(number(n)) { (short(n)) }
+                                    span.n.zero[n == 0] data-n=(what) title=(w.number(n)) { (w.short(n)) }
                                 }
                             }
                         }
@@ -206,44 +228,76 @@ impl Frame<'_> {
     }
 
     fn store(&self) -> Markup {
+        let w = self.asked.words;
         html! {
             div.store {
                 @if let Some(snapshot) = self.snapshot {
                     p title=(self.asked.app.store_name) { (self.asked.app.store_name) }
-                    p { "answers in " span data-n="cost" { (cost(snapshot.cost)) } }
+                    p { (w.answers_in.with(&[("time", &html! { span data-n="cost" { (w.cost(snapshot.cost)) } })])) }
                 }
-                @if self.asked.app.options.read_only { p { "read-only" } }
-                @if let Some(user) = &self.asked.user { p { "as " (user.name()) } }
+                @if self.asked.app.options.read_only { p { (w.read_only) } }
+                @if let Some(user) = &self.asked.user { p { (w.as_user.with(&[("name", &user.name())])) } }
             }
         }
     }
 
     /// What stands above every page: the search, the live switch, the colours, the keys.
     fn bar(&self) -> Markup {
-        let theme = self.asked.theme;
+        let (w, theme) = (self.asked.words, self.asked.theme);
+        let colours = w.colours.text(&[("theme", theme.word(w))]);
+        let next = [("theme", theme.word(w)), ("next", theme.next().word(w))];
         html! {
             div.bar {
                 form.find role="search" action=(self.asked.to("search")) {
-                    label.hidden for="find" { "Search jobs, or find one by its id" }
-                    input #find type="search" name="q" list="terms" placeholder="Search jobs, or find one by its id" autocomplete="off" spellcheck="false" autocapitalize="off" data-terms;
+                    label.hidden for="find" { (w.find_label) }
+                    input #find type="search" name="q" list="terms" placeholder=(w.find_label) autocomplete="off" spellcheck="false" autocapitalize="off" data-terms;
                     kbd aria-hidden="true" { "/" }
                     (completion("terms", self.snapshot, &[]))
                 }
                 div.tools {
-                    button.live type="button" hidden aria-pressed="true" title="Pause or go on (p)" {
-                        span.dot {} span.word { "Live" }
+                    button.live type="button" hidden aria-pressed="true" title=(w.pause_or_go_on) {
+                        span.dot {} span.word { (w.live) }
                     }
                     form method="post" action=(self.asked.to("theme")) {
                         input type="hidden" name="theme" value=(theme.next().name());
-                        button.icon type="submit" title={ "Colours: " (theme.name()) } aria-label={ "Colours: " (theme.name()) ", change to " (theme.next().name()) } {
+                        button.icon type="submit" title=(colours) aria-label=(w.colours_change.text(&next)) {
                             (sun())
                         }
                     }
-                    button.icon.help type="button" hidden title="Keys (?)" aria-label="Keys" { "?" }
+                    button.icon.help type="button" hidden title={ (w.keys) " (?)" } aria-label=(w.keys) { "?" }
                 }
             }
         }
     }
+
+    /// The languages: chosen at once with scripts, with a button without.
+    fn languages(&self) -> Markup {
+        let w = self.asked.words;
+        html! {
+            form.language method="post" action=(self.asked.to("language")) data-at-once {
+                label.hidden for="language" { (w.language_label) }
+                select #language name="language" autocomplete="off" {
+                    @for language in Language::ALL {
+                        option value=(language.tag()) lang=(language.tag()) selected[language == w.language] { (language.name()) }
+                    }
+                }
+                button type="submit" { (w.language_change) }
+            }
+        }
+    }
+}
+
+/// What the script says.
+fn for_script(w: &'static Words) -> String {
+    let units = [&w.unit_s, &w.unit_min, &w.unit_h, &w.unit_d];
+    let template = |template: &crate::language::Template| template.forms()[0];
+    serde_json::json!({
+        "now": &*w.now, "ago": template(&w.ago), "in": template(&w.in_time), "units": units.map(template),
+        "copy": &*w.copy, "copied": &*w.copied, "select": &*w.select_jobs, "selected": template(&w.n_selected),
+        "live": &*w.live, "paused": &*w.paused, "pause": &*w.pause_or_go_on, "away": &*w.store_away,
+        "unconnected": &*w.not_connected, "silent": &*w.server_silent,
+    })
+    .to_string()
 }
 
 /// What a search is offered to be completed with: qualifiers, states, queues, and these classes.
@@ -308,33 +362,33 @@ fn sun() -> Markup {
     }
 }
 
-fn keys() -> Markup {
+fn keys(w: &'static Words) -> Markup {
     html! {
         dialog.keys aria-labelledby="keys-title" {
-            h2 #keys-title { "Keys" }
+            h2 #keys-title { (w.keys) }
             dl {
-                @for (_, _, name, key) in PLACES {
-                    dt { kbd { "g" } " " kbd { (key) } } dd { (name) }
+                @for (place, _, key) in PLACES {
+                    dt { kbd { "g" } " " kbd { (key) } } dd { (place.name(w)) }
                 }
-                dt { kbd { "/" } } dd { "Search" }
-                dt { kbd { "j" } " " kbd { "k" } } dd { "Next row, row before" }
-                dt { kbd { "x" } } dd { "Select the row" }
-                dt { kbd { "Enter" } } dd { "Open the row" }
-                dt { kbd { "p" } } dd { "Pause, or go on" }
-                dt { kbd { "?" } } dd { "These keys" }
+                dt { kbd { "/" } } dd { (w.search) }
+                dt { kbd { "j" } " " kbd { "k" } } dd { (w.key_rows) }
+                dt { kbd { "x" } } dd { (w.key_select) }
+                dt { kbd { "Enter" } } dd { (w.key_open) }
+                dt { kbd { "p" } } dd { (w.key_pause) }
+                dt { kbd { "?" } } dd { (w.key_help) }
             }
-            form method="dialog" { button { "Close" } }
+            form method="dialog" { button { (w.close) } }
         }
     }
 }
 
-fn confirmation() -> Markup {
+fn confirmation(w: &'static Words) -> Markup {
     html! {
         dialog.confirm aria-labelledby="confirm-text" {
             p #confirm-text {}
             div.tools {
-                button.no type="button" { "Cancel" }
-                button.yes.danger type="button" { "Do it" }
+                button.no type="button" { (w.cancel) }
+                button.yes.danger type="button" { (w.do_it) }
             }
         }
     }

@@ -1,22 +1,62 @@
 //! What went wrong, as a page.
 
+use std::fmt;
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sancho::api::ApiError;
+
+use crate::language::{Language, Words};
 
 /// An answer that is not what was asked for. It travels in the response's extensions, and becomes a page, or JSON, on the way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    pub(crate) text: String,
+    said: Said,
+}
+
+/// What is said in every language.
+#[derive(Clone)]
+pub(crate) struct Said(Arc<dyn Fn(&'static Words) -> String + Send + Sync>);
+
+impl Said {
+    pub(crate) fn new(say: impl Fn(&'static Words) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(say))
+    }
+
+    pub(crate) fn in_words(&self, words: &'static Words) -> String {
+        (self.0)(words)
+    }
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(Language::English.words()))
+    }
 }
 
 impl Problem {
+    /// One that is told as it is: what the library says, and what only programs and hand-made requests come to see.
     pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::said(status, move |_| text.clone())
+    }
+
+    /// One that is told in the language of who asks.
+    pub(crate) fn said(
+        status: StatusCode,
+        say: impl Fn(&'static Words) -> String + Send + Sync + 'static,
+    ) -> Self {
         Self {
             status,
-            text: text.into(),
+            said: Said::new(say),
         }
+    }
+
+    /// Its text in a language.
+    pub(crate) fn text(&self, words: &'static Words) -> String {
+        self.said.in_words(words)
     }
 
     pub(crate) fn not_found(text: impl Into<String>) -> Self {
@@ -37,15 +77,15 @@ impl Problem {
     }
 
     /// What it is called.
-    pub(crate) fn title(&self) -> &'static str {
+    pub(crate) fn title(&self, words: &'static Words) -> &'static str {
         match self.status {
-            StatusCode::NOT_FOUND => "Not here",
-            StatusCode::FORBIDDEN => "Not allowed",
-            StatusCode::UNAUTHORIZED => "Who is it?",
-            StatusCode::SERVICE_UNAVAILABLE => "The store is away",
-            StatusCode::METHOD_NOT_ALLOWED => "Not like this",
-            status if status.is_client_error() => "This cannot be done",
-            _ => "Something broke",
+            StatusCode::NOT_FOUND => &words.not_here,
+            StatusCode::FORBIDDEN => &words.not_allowed,
+            StatusCode::UNAUTHORIZED => &words.who_is_it,
+            StatusCode::SERVICE_UNAVAILABLE => &words.store_is_away,
+            StatusCode::METHOD_NOT_ALLOWED => &words.not_like_this,
+            status if status.is_client_error() => &words.cannot_be_done,
+            _ => &words.something_broke,
         }
     }
 }

@@ -16,10 +16,11 @@ use serde_json::{Map, Value, json};
 
 use crate::action::Action;
 use crate::app::{App, Asked};
+use crate::language::Language;
 use crate::pages::errors;
 use crate::pages::search::Search;
 use crate::pages::set::{self, Kind};
-use crate::pages::{metrics, queue as queue_page};
+use crate::pages::{masked, metrics, queue as queue_page};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshots, in_time};
@@ -52,7 +53,9 @@ pub(crate) fn is_rest(path: &str) -> bool {
 }
 
 pub(crate) fn problem(problem: &Problem) -> Response {
-    let body = json!({ "error": problem.title(), "detail": problem.text });
+    // Programs read it, wherever they run.
+    let words = Language::English.words();
+    let body = json!({ "error": problem.title(words), "detail": problem.text(words) });
     (problem.status, Json(body)).into_response()
 }
 
@@ -171,7 +174,9 @@ async fn jobs(asked: Asked, params: Params) -> Answer {
         (page.entries, page.next)
     } else {
         let part = in_time(set.scan(text, from, 500)).await?;
-        (part.entries, part.next)
+        let shown = part.entries.into_iter();
+        let shown = shown.filter(|entry| masked::contains(&asked.app, entry, text));
+        (shown.collect(), part.next)
     };
     let entries: Vec<_> = entries
         .iter()
@@ -389,7 +394,8 @@ async fn act_on_failures(asked: Asked, Posted(posted): Posted) -> Answer {
     let what = format!("{did} all failures of the kind {id}");
     asked.begin(action, &what)?;
     let sweeps = errors::sweeps(&asked.app, did, id);
-    let task = Sweeps::start(&asked.app, what, "errors", sweeps).await;
+    let told = errors::told(did == "retry");
+    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await?;
     asked.app.snapshots.forget();
     Ok(Json(values::sweep(&task)))
 }

@@ -120,12 +120,8 @@ pub(crate) async fn in_time<T>(
 ) -> Result<T, Problem> {
     match timeout(PATIENCE, ask).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!(
-                "The store has given no answer for {} s.",
-                PATIENCE.as_secs()
-            ),
-        )),
+        Err(_) => Err(Problem::said(StatusCode::SERVICE_UNAVAILABLE, |w| {
+            w.store_silent.text(&[("n", &w.number(PATIENCE.as_secs()))])
+        })),
     }
 }

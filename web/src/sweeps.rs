@@ -4,14 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use sancho::api::{Progress, Sweep};
 use sancho::job::Timestamp;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::problem::{Problem, Said};
 
 /// How long a request waits for one to end.
 const WAIT: Duration = Duration::from_millis(800);
+
+/// How many may go on at a time.
+const MOST: usize = 8;
+
+const BUSY: &str = "Nothing was done: eight actions on many jobs go on already. Try again when one of them has ended.";
 
 /// How many of those that ended are remembered.
 const KEEP: usize = 50;
@@ -27,8 +34,10 @@ pub(crate) struct Sweeps {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) id: u64,
-    /// What it does, in words.
+    /// What it does, as the log has it.
     pub(crate) what: String,
+    /// The same, as pages have it.
+    pub(crate) told: Said,
     /// The page that it was asked for on.
     pub(crate) from: &'static str,
     pub(crate) began: Timestamp,
@@ -51,16 +60,24 @@ impl Task {
 
 impl Sweeps {
     /// Does all of these, one after the other, and waits a moment for their end.
+    ///
+    /// # Errors
+    /// Too many go on already: a form that is sent again and again does not begin as many.
     pub(crate) async fn start(
         app: &App,
         what: String,
+        told: Said,
         from: &'static str,
         sweeps: Vec<Sweep>,
-    ) -> Arc<Task> {
+    ) -> Result<Arc<Task>, Problem> {
+        if app.sweeps.running() >= MOST {
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, BUSY));
+        }
         let (tell, state) = watch::channel(State::default());
         let task = Arc::new(Task {
             id: app.sweeps.next.fetch_add(1, Ordering::Relaxed) + 1,
             what,
+            told,
             from,
             began: app.api.now(),
             state: state.clone(),
@@ -77,7 +94,12 @@ impl Sweeps {
         });
         let mut ended = state;
         let _ = tokio::time::timeout(WAIT, ended.wait_for(|state| state.ended)).await;
-        task
+        Ok(task)
+    }
+
+    fn running(&self) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|task| !task.state().ended).count()
     }
 
     /// The one of this number, unless it is long forgotten.

@@ -8,7 +8,8 @@ use sancho::job::Iteration;
 use crate::action::Action;
 use crate::app::{App, Asked};
 use crate::chart;
-use crate::format::{self, bytes, count, cut, duration, number, percent, time};
+use crate::format::cut;
+use crate::language::Words;
 use crate::links::query;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
@@ -28,11 +29,11 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Busy,
-        title: "Busy",
+        title: &asked.words.busy,
         live: Some("busy"),
     };
     Ok(page.with(&html! {
-        (notice(&params))
+        (notice(asked.words, &params))
         div data-current { (current(&asked, &snapshot, &running)) }
     }))
 }
@@ -57,40 +58,42 @@ impl Running {
 
 /// What stays current.
 pub(crate) fn current(asked: &Asked, snapshot: &Snapshot, running: &Running) -> Markup {
+    let w = asked.words;
     let processes = &snapshot.overview.processes;
     let slots: u64 = processes.iter().map(|process| process.concurrency).sum();
     let about = html! {
-        (count(processes.len() as u64, "process", "processes")) " · "
-        (number(snapshot.overview.stats.busy)) " of " (number(slots)) " slots in use"
+        (w.processes_n.of(w, processes.len() as u64)) " · "
+        (w.slots_in_use.with(&[("n", &w.number(snapshot.overview.stats.busy)), ("total", &w.number(slots))]))
     };
     let all = html! {
         @if processes.iter().any(|process| !process.embedded) {
             form method="post" action=(asked.to("busy")) {
-                (button(asked, Action::QuietProcess, "quiet", "Quiet all", Some("Tell all processes to take no more jobs?")))
-                (button(asked, Action::StopProcess, "stop", "Stop all", Some("Stop all processes?")))
+                (button(asked, Action::QuietProcess, "quiet", &w.quiet_all, Some(&w.ask_quiet_all)))
+                (button(asked, Action::StopProcess, "stop", &w.stop_all, Some(&w.ask_stop_all)))
             }
         }
     };
     html! {
-        (head("Busy", &about, &all))
+        (head(&w.busy, &about, &all))
         (processes_table(asked, snapshot))
         (work_table(asked, running))
     }
 }
 
 fn processes_table(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let processes = &snapshot.overview.processes;
     html! {
         section.panel {
-            div.title { h2 { "Processes" } }
+            div.title { h2 { (w.processes) } }
             @if processes.is_empty() {
-                (empty("No process shows itself", "Each worker appears here within seconds of its start, Ruby's included: start one on this store."))
+                (empty(&w.no_process, &w.no_process_hint))
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Processes" }
+                    caption.hidden { (w.processes) }
                     thead { tr {
-                        th scope="col" { "Process" } th scope="col" { "Queues" } th.num scope="col" { "Busy" } th.wide scope="col" { span.hidden { "Utilisation" } }
-                        th.num scope="col" { "Memory" } th.num scope="col" { "Round trip" } th scope="col" { "Started" } th scope="col" { "Last beat" } th scope="col" { span.hidden { "Actions" } }
+                        th scope="col" { (w.process) } th scope="col" { (w.queues) } th.num scope="col" { (w.busy) } th.wide scope="col" { span.hidden { (w.utilisation) } }
+                        th.num scope="col" { (w.memory) } th.num scope="col" { (w.round_trip) } th scope="col" { (w.started) } th scope="col" { (w.last_beat) } th scope="col" { span.hidden { (w.actions) } }
                     } }
                     tbody { @for process in processes { (process_row(asked, snapshot, process)) } }
                 } }
@@ -100,35 +103,36 @@ fn processes_table(asked: &Asked, snapshot: &Snapshot) -> Markup {
 }
 
 fn process_row(asked: &Asked, snapshot: &Snapshot, process: &Process) -> Markup {
+    let w = asked.words;
     html! {
         tr {
             td.job {
                 span.class title=(process.identity) { (cut(&process.hostname, 60)) ":" (process.pid) }
                 @if !process.tag.is_empty() { " " span.tag { (cut(&process.tag, 40)) } }
                 @for label in process.labels.iter().take(4) { " " span.tag { (cut(label, 40)) } }
-                @if process.leader { " " span.badge { "leader" } }
-                @if process.quiet { " " span.badge.warn { "quiet" } }
-                @if process.embedded { " " span.badge { "embedded" } }
-                @if process.stuck > 0 { " " span.badge.bad title="Jobs that were given up and do not stop" { (number(process.stuck)) " stuck" } }
-                @if is_silent(process, snapshot) { " " span.badge.bad { "silent" } }
+                @if process.leader { " " span.badge { (w.badge_leader) } }
+                @if process.quiet { " " span.badge.warn { (w.badge_quiet) } }
+                @if process.embedded { " " span.badge { (w.badge_embedded) } }
+                @if process.stuck > 0 { " " span.badge.bad title=(w.stuck_jobs) { (w.n_stuck.with(&[("n", &w.number(process.stuck))])) } }
+                @if is_silent(process, snapshot) { " " span.badge.bad { (w.badge_silent) } }
                 code.args { (cut(&process.identity, 80)) @if let Some(version) = &process.version { " · " (cut(version, 20)) } }
             }
             td.queues { (queues_of(asked, process)) }
-            td.num { (number(process.busy)) " / " (number(process.concurrency)) }
+            td.num data-of=(w.busy) { (w.number(process.busy)) " / " (w.number(process.concurrency)) }
             td.wide { (chart::share(process.busy, process.concurrency, "")) }
-            td.num { @if process.rss_kb > 0 { (bytes(process.rss_kb.saturating_mul(1_024))) } }
-            td.num { @if process.rtt_us > 0 { (micros(process.rtt_us)) } }
-            td { @if let Some(at) = process.started_at { (time(at, asked.now)) } }
-            td { @if let Some(at) = process.beat { (time(at, asked.now)) } }
+            td.num { @if process.rss_kb > 0 { (w.bytes(process.rss_kb.saturating_mul(1_024))) } }
+            td.num { @if process.rtt_us > 0 { (micros(w, process.rtt_us)) } }
+            td data-of=(w.started) { @if let Some(at) = process.started_at { (w.time(at, asked.now)) } }
+            td data-of=(w.last_beat) { @if let Some(at) = process.beat { (w.time(at, asked.now)) } }
             td.act {
                 @if !process.embedded {
                     form method="post" action=(asked.to("busy")) {
                         input type="hidden" name="process" value=(process.identity);
-                        (button(asked, Action::DumpProcess, "dump", "Log", None))
+                        (button(asked, Action::DumpProcess, "dump", &w.log, None))
                         @if !process.quiet {
-                            (button(asked, Action::QuietProcess, "quiet", "Quiet", Some("Tell this process to take no more jobs?")))
+                            (button(asked, Action::QuietProcess, "quiet", &w.quiet, Some(&w.ask_quiet)))
                         }
-                        (button(asked, Action::StopProcess, "stop", "Stop", Some("Stop this process?")))
+                        (button(asked, Action::StopProcess, "stop", &w.stop, Some(&w.ask_stop)))
                     }
                 }
             }
@@ -138,6 +142,7 @@ fn process_row(asked: &Asked, snapshot: &Snapshot, process: &Process) -> Markup 
 
 /// The queues of a process, by capsule where it has several.
 fn queues_of(asked: &Asked, process: &Process) -> Markup {
+    let w = asked.words;
     html! {
         @if process.capsules.len() > 1 {
             @for capsule in &process.capsules {
@@ -148,26 +153,27 @@ fn queues_of(asked: &Asked, process: &Process) -> Markup {
             }
         } @else {
             @for (index, queue) in process.queues.iter().take(12).enumerate() { @if index > 0 { ", " } (queue_link(asked, queue)) }
-            @if process.queues.len() > 12 { span.muted { " and " (process.queues.len() - 12) " more" } }
+            @if process.queues.len() > 12 { " " span.muted { (w.and_n_more.with(&[("n", &(process.queues.len() - 12))])) } }
         }
     }
 }
 
 fn work_table(asked: &Asked, running: &Running) -> Markup {
+    let w = asked.words;
     let work = &running.work;
     html! {
         section.panel {
             div.title {
-                h2 { "Running jobs" }
-                @if work.len() > MOST { p { "the longest running " (MOST) " of " (number(work.len() as u64)) } }
+                h2 { (w.running_jobs) }
+                @if work.len() > MOST { p { (w.longest_running.with(&[("n", &w.number(MOST as u64)), ("total", &w.number(work.len() as u64))])) } }
             }
             @if work.is_empty() {
-                (empty("Nothing runs", "Jobs appear here while they run, as their processes last said: every five seconds, or ten."))
+                (empty(&w.nothing_runs, &w.nothing_runs_hint))
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Running jobs, the longest running first" }
+                    caption.hidden { (w.running_caption) }
                     thead { tr {
-                        th scope="col" { "Job" } th scope="col" { "Queue" } th scope="col" { "Process" } th.num scope="col" { "Running for" } th scope="col" { span.hidden { "Actions" } }
+                        th scope="col" { (w.job) } th scope="col" { (w.queue) } th scope="col" { (w.process) } th.num scope="col" { (w.running_for) } th scope="col" { span.hidden { (w.actions) } }
                     } }
                     tbody {
                         @for (work, iteration) in work.iter().zip(&running.iterations) {
@@ -176,15 +182,13 @@ fn work_table(asked: &Asked, running: &Running) -> Markup {
                                 td { (queue_link(asked, &work.queue)) }
                                 td.where { span title=(work.process) { (cut(host_and_pid(&work.process), 60)) } " " code.muted { (cut(&work.thread, 20)) } }
                                 td.num {
-                                    @if let Some(at) = work.run_at {
-                                        time datetime=(format::rfc3339(at)) title=(format::exact(at)) data-since { (duration(asked.now.since(at))) }
-                                    }
-                                    (marks(work, iteration.as_ref()))
+                                    @if let Some(at) = work.run_at { (w.since(at, asked.now)) }
+                                    (marks(w, work, iteration.as_ref()))
                                 }
                                 td.act {
                                     form method="post" action=(asked.to("busy")) {
                                         input type="hidden" name="jid" value=(work.job.jid());
-                                        (button(asked, Action::CancelJob, "cancel", "Cancel", Some("Tell this job to end? It is not tried again.")))
+                                        (button(asked, Action::CancelJob, "cancel", &w.cancel, Some(&w.ask_cancel)))
                                     }
                                 }
                             }
@@ -197,17 +201,17 @@ fn work_table(asked: &Asked, running: &Running) -> Markup {
 }
 
 /// How far it has come, and what is odd about it.
-fn marks(work: &Work, iteration: Option<&Iteration>) -> Markup {
+fn marks(w: &'static Words, work: &Work, iteration: Option<&Iteration>) -> Markup {
     html! {
         @if work.stuck {
-            " " span.badge.bad title="It was given up and does not stop: its job is settled already, and may wait for another try." { "stuck" }
+            " " span.badge.bad title=(w.stuck_hint) { (w.badge_stuck) }
         }
         @if let Some(iteration) = iteration {
-            @if iteration.cancelled.is_some() { " " span.badge.warn { "told to end" } }
+            @if iteration.cancelled.is_some() { " " span.badge.warn { (w.told_to_end) } }
             @if let Some(progress) = iteration.progress {
-                div.progress title={ (number(progress.done)) " of " (number(progress.total)) } {
-                    (chart::share(progress.done, progress.total, "Done"))
-                    span { (percent(progress.done, progress.total)) }
+                div.progress title=(w.of_total.with(&[("n", &w.number(progress.done)), ("total", &w.number(progress.total))])) {
+                    (chart::share(progress.done, progress.total, &w.done))
+                    span { (w.share(progress.done, progress.total)) }
                 }
             }
         }
@@ -229,26 +233,32 @@ fn host_and_pid(identity: &str) -> &str {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]
-fn micros(micros: u64) -> String {
+fn micros(w: &Words, micros: u64) -> String {
     if micros < 1_000 {
         format!("{micros} µs")
     } else {
-        format!("{:.1} ms", micros as f64 / 1_000.0)
+        w.unit_ms
+            .text(&[("n", &w.decimal(micros as f64 / 1_000.0, 1))])
     }
 }
 
 pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response, Problem> {
+    let w = asked.words;
     let api = &asked.app.api;
     let did = posted.get("do").to_owned();
-    let (action, signal, question) = match &*did {
+    let (action, signal, questions) = match &*did {
         "cancel" => return cancel(&asked, &posted).await,
         "quiet" => (
             Action::QuietProcess,
             Signal::Quiet,
-            "Tell it to take no more jobs?",
+            Some([&w.ask_quiet, &w.ask_quiet_all]),
         ),
-        "stop" => (Action::StopProcess, Signal::Stop, "Stop it?"),
-        "dump" => (Action::DumpProcess, Signal::Dump, ""),
+        "stop" => (
+            Action::StopProcess,
+            Signal::Stop,
+            Some([&w.ask_stop, &w.ask_stop_all]),
+        ),
+        "dump" => (Action::DumpProcess, Signal::Dump, None),
         _ => {
             return Err(Problem::invalid(
                 "Nothing was done: a process can be told quiet, stop or dump.",
@@ -257,19 +267,15 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     };
     asked.permit(action)?;
     let named = posted.get("process");
-    if !question.is_empty() && posted.get("sure").is_empty() {
-        let who = if named.is_empty() {
-            "All processes"
+    if let Some([one, all]) = questions
+        && posted.get("sure").is_empty()
+    {
+        let question = if named.is_empty() {
+            all.to_string()
         } else {
-            named
+            format!("{}: {}", cut(named, 100), &**one)
         };
-        return confirm(
-            &asked,
-            "busy",
-            &posted,
-            &format!("{}: {question}", cut(who, 100)),
-        )
-        .await;
+        return confirm(&asked, "busy", &posted, &question).await;
     }
     asked.begin(
         action,
@@ -301,8 +307,7 @@ async fn cancel(asked: &Asked, posted: &Params) -> Result<Response, Problem> {
     asked.permit(Action::CancelJob)?;
     let jid = posted.get("jid");
     if posted.get("sure").is_empty() {
-        let question = "Tell this job to end? It is not tried again.";
-        return confirm(asked, "busy", posted, question).await;
+        return confirm(asked, "busy", posted, &asked.words.ask_cancel).await;
     }
     asked.begin(Action::CancelJob, jid)?;
     let did = match asked.app.api.cancel(jid).await? {

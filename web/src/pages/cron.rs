@@ -11,8 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::action::Action;
 use crate::app::{App, Asked};
-use crate::format::{count, cut, time};
+use crate::format::cut;
+use crate::language::{Language, Words};
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
@@ -21,6 +23,7 @@ use crate::snapshot::{Snapshots, in_time};
 use super::{Pager, back, line_of, named_arguments, notice};
 
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let name = params.get("name");
     if !name.is_empty() {
         return entry::show(&asked, &params, name).await;
@@ -28,11 +31,35 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     let snapshot = Snapshots::get(&asked.app).await?;
     let entries = in_time(asked.app.api.cron().list()).await?;
     let (from, rows) = (params.number("from").unwrap_or(0), params.rows());
+    let total = entries.len() as u64;
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_cron(rows).view());
+    let disabled = entries.iter().filter(|entry| !entry.enabled).count() as u64;
+    let about = html! {
+        (w.entries_n.of(w, total)) @if disabled > 0 { " · " (w.n_disabled.with(&[("n", &w.number(disabled))])) }
+    };
+    let page = Page {
+        asked: &asked,
+        snapshot: &snapshot,
+        place: Place::Cron,
+        title: &w.cron,
+        live: view.as_deref(),
+    };
+    Ok(page.with(&html! {
+        (notice(w, &params))
+        (head(&w.cron, &about, &html! {}))
+        div data-current[is_live] { (current(&asked, &entries, from, rows)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(asked: &Asked, entries: &[CronStatus], from: u64, rows: usize) -> Markup {
+    let w = asked.words;
     let first = usize::try_from(from).unwrap_or(usize::MAX);
     let shown: Vec<_> = entries.iter().skip(first).take(rows).collect();
     let total = entries.len() as u64;
     let pager = Pager {
-        asked: &asked,
+        asked,
         path: "cron",
         values: &[],
         from,
@@ -41,39 +68,27 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         rows,
         next: from.checked_add(rows as u64).filter(|next| *next < total),
     };
-    let disabled = entries.iter().filter(|entry| !entry.enabled).count() as u64;
-    let about = html! {
-        (count(total, "entry", "entries")) @if disabled > 0 { " · " (disabled) " disabled" }
-    };
-    let page = Page {
-        asked: &asked,
-        snapshot: &snapshot,
-        place: Place::Cron,
-        title: "Cron",
-        live: None,
-    };
-    Ok(page.with(&html! {
-        (notice(&params))
-        (head("Cron", &about, &html! {}))
+    html! {
         section.panel {
             @if shown.is_empty() {
-                @if from > 0 { (empty("Nothing here any more", "There are fewer entries by now: go back to the first page.")) }
-                @else { (empty("Nothing comes by itself", "Jobs with a cron expression (#[job(cron = \"0 3 * * *\")]), those of a schedule file, and those that the API adds appear here.")) }
+                @if from > 0 { (empty(&w.nothing_here, &w.fewer_entries)) }
+                @else { (empty(&w.nothing_cron, &w.nothing_cron_hint)) }
             } @else {
-                div.scroll { (table(&asked, &shown)) }
+                div.scroll { (table(asked, &shown)) }
             }
         }
         @if total > 25 { (pager.show()) }
-    }))
+    }
 }
 
 fn table(asked: &Asked, entries: &[&CronStatus]) -> Markup {
+    let w = asked.words;
     html! {
         table.rows.cron {
-            caption.hidden { "Entries of the cron" }
+            caption.hidden { (w.cron_caption) }
             thead { tr {
-                th scope="col" { "Entry" } th scope="col" { "Comes" } th scope="col" { "Job" }
-                th scope="col" { "Next run" } th scope="col" { "Last run" } th scope="col" { span.hidden { "Actions" } }
+                th scope="col" { (w.entry) } th scope="col" { (w.comes) } th scope="col" { (w.job) }
+                th scope="col" { (w.next_run) } th scope="col" { (w.last_run) } th scope="col" { span.hidden { (w.actions) } }
             } }
             tbody { @for status in entries { (row(asked, status)) } }
         }
@@ -81,35 +96,37 @@ fn table(asked: &Asked, entries: &[&CronStatus]) -> Markup {
 }
 
 fn row(asked: &Asked, status: &CronStatus) -> Markup {
+    let w = asked.words;
     let next = status.next_runs(1, asked.now);
     html! {
         tr {
             td.job {
                 a.class href=(link(asked, &status.name)) { (cut(&status.name, 100)) }
-                @if !status.enabled { " " span.badge.warn { "disabled" } }
+                @if !status.enabled { " " span.badge.warn { (w.is_disabled) } }
                 @if let Ok(entry) = &status.entry { span.args { (cut(entry.description_text().unwrap_or_default(), 200)) } }
             }
             @match &status.entry {
                 Ok(entry) => {
-                    td.job { (entry.schedule().describe()) code.args { (expression(entry)) } }
+                    td.job { (described(w, entry)) code.args { (expression(entry)) } }
                     td.job { (class_link(asked, entry.class())) code.args { (args_line(&asked.app, entry)) } }
                 }
-                Err(error) => td.error colspan="2" { strong { "It cannot be read" } span { (cut(&error.to_string(), 200)) } }
+                Err(error) => td.error colspan="2" { strong { (w.entry_unreadable) } span { (cut(&error.to_string(), 200)) } }
             }
-            td { @if let Some(at) = next.first() { (time(*at, asked.now)) } @else { span.muted { "–" } } }
-            td { (last_run(asked, status)) }
+            td data-of=(w.next_run) { @if let Some(at) = next.first() { (w.time(*at, asked.now)) } @else { span.muted { "–" } } }
+            td data-of=(w.last_run) { (last_run(asked, status)) }
             td.act { (tools(asked, status, "")) }
         }
     }
 }
 
 fn last_run(asked: &Asked, status: &CronStatus) -> Markup {
+    let w = asked.words;
     html! {
         @if let Some(run) = status.history().first() {
-            (job_link(asked, run.jid.as_ref(), &time(run.at, asked.now)))
-            @if let Some(error) = &run.error { " " span.badge.bad title=(cut(error, 400)) { "failed" } }
+            (job_link(asked, run.jid.as_ref(), &w.time(run.at, asked.now)))
+            @if let Some(error) = &run.error { " " span.badge.bad title=(cut(error, 400)) { (w.has_failed) } }
         } @else if let Some(at) = status.last_tick {
-            (time(at, asked.now))
+            (w.time(at, asked.now))
         } @else {
             span.muted { "–" }
         }
@@ -118,13 +135,14 @@ fn last_run(asked: &Asked, status: &CronStatus) -> Markup {
 
 /// What can be done with an entry, on its own page or in the list.
 fn tools(asked: &Asked, status: &CronStatus, from: &str) -> Markup {
+    let w = asked.words;
     html! {
         form method="post" action=(asked.to("cron")) {
             input type="hidden" name="name" value=(status.name);
             @if !from.is_empty() { input type="hidden" name="back" value=(from); }
-            @if status.entry.is_ok() { (button(asked, Action::RunCron, "run", "Run now", None)) }
-            @if status.enabled { (button(asked, Action::SwitchCron, "disable", "Disable", None)) }
-            @else { (button(asked, Action::SwitchCron, "enable", "Enable", None)) }
+            @if status.entry.is_ok() { (button(asked, Action::RunCron, "run", &w.run_now, None)) }
+            @if status.enabled { (button(asked, Action::SwitchCron, "disable", &w.disable, None)) }
+            @else { (button(asked, Action::SwitchCron, "enable", &w.enable, None)) }
         }
     }
 }
@@ -145,6 +163,14 @@ fn job_link(asked: &Asked, jid: Option<&JobId>, text: &Markup) -> Markup {
 fn class_link(asked: &Asked, class: &str) -> Markup {
     html! {
         a.queue href={ (asked.to("metrics")) (query(&[("class", class)])) } { (cut(class, 120)) }
+    }
+}
+
+/// When it comes, in words: English ones, in every language.
+fn described(w: &Words, entry: &CronEntry) -> Markup {
+    let text = entry.schedule().describe();
+    html! {
+        @if w.language == Language::English { (text) } @else { span lang="en" dir="ltr" { (text) } }
     }
 }
 

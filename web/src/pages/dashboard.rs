@@ -8,7 +8,8 @@ use sancho::api::{DayStats, Metrics, Period, Process, QueueSummary};
 
 use crate::app::Asked;
 use crate::chart::{self, Bar, Unit};
-use crate::format::{self, cost, count, duration, number, percent};
+use crate::format;
+use crate::language::Words;
 use crate::links::query;
 use crate::page::{Page, Place, empty, head};
 use crate::params::Params;
@@ -41,11 +42,11 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Dashboard,
-        title: "Dashboard",
+        title: &asked.words.dashboard,
         live: Some("dashboard"),
     };
     Ok(page.with(&html! {
-        (head("Dashboard", &html! {}, &html! {}))
+        (head(&asked.words.dashboard, &html! {}, &html! {}))
         div data-current { (current(&asked, &snapshot, &recent)) }
         (past(&asked, &history, days))
     }))
@@ -65,32 +66,33 @@ pub(crate) fn current(asked: &Asked, snapshot: &Snapshot, recent: &Metrics) -> M
 }
 
 fn totals(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let stats = &snapshot.overview.stats;
     let tiles = [
-        ("Processed", stats.processed, "metrics", ""),
-        ("Failed", stats.failed, "errors", ""),
-        ("Busy", stats.busy, "busy", ""),
-        ("Enqueued", stats.enqueued, "queues", ""),
-        ("Scheduled", stats.scheduled, "scheduled", ""),
+        (&w.processed, stats.processed, "metrics", ""),
+        (&w.failed, stats.failed, "errors", ""),
+        (&w.busy, stats.busy, "busy", ""),
+        (&w.enqueued, stats.enqueued, "queues", ""),
+        (&w.scheduled, stats.scheduled, "scheduled", ""),
         (
-            "Retries",
+            &w.retries,
             stats.retries,
             "retries",
             if stats.retries > 0 { "warn" } else { "" },
         ),
         (
-            "Dead",
+            &w.dead,
             stats.dead,
             "dead",
             if stats.dead > 0 { "bad" } else { "" },
         ),
     ];
     html! {
-        section.totals aria-label="Totals" {
+        section.totals aria-label=(w.totals) {
             @for (name, n, path, kind) in tiles {
                 a href=(asked.to(path)) {
                     span.name { (name) }
-                    strong class=(kind) { (number(n)) }
+                    strong class=(kind) data-long[n >= 100_000_000] { (w.number(n)) }
                 }
             }
         }
@@ -99,6 +101,7 @@ fn totals(asked: &Asked, snapshot: &Snapshot) -> Markup {
 
 /// What somebody should look at.
 fn concerns(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let overview = &snapshot.overview;
     let waiting = |queue: &&QueueSummary| queue.size > 0;
     let unserved: Vec<_> = overview
@@ -125,25 +128,24 @@ fn concerns(asked: &Asked, snapshot: &Snapshot) -> Markup {
         @if nobody || !unserved.is_empty() || !late.is_empty() || silent > 0 {
             ul.concerns {
                 @if nobody {
-                    li.bad { strong { "Nobody works." } " No process shows itself, and " (count(overview.stats.enqueued, "job waits", "jobs wait")) "." }
+                    li.bad { strong { (w.nobody_works) } " " (w.nobody_works_why.with(&[("jobs_wait", &w.jobs_wait.of(w, overview.stats.enqueued))])) }
                 } @else if !unserved.is_empty() {
                     li.bad {
-                        strong { "No worker serves " (count(unserved.len() as u64, "queue", "queues")) " in which jobs wait: " }
+                        strong { (w.unserved.of(w, unserved.len() as u64)) } " "
                         @for queue in unserved.iter().take(8) { (queue_link(asked, &queue.name)) " " }
                     }
                 }
                 @if !late.is_empty() {
                     li.warn {
-                        strong { (count(late.len() as u64, "queue is late", "queues are late")) ":" } " the next job waits "
+                        strong { (w.late.of(w, late.len() as u64)) } " "
                         @for (index, queue) in late.iter().take(6).enumerate() {
-                            @if index > 0 { ", " } "in " (queue_link(asked, &queue.name)) " for " (duration(queue.latency))
+                            @if index > 0 { ", " } (w.late_in.with(&[("queue", &queue_link(asked, &queue.name)), ("time", &w.duration(queue.latency))]))
                         }
-                        @if late.len() > 6 { ", and so on" }
-                        "."
+                        @if late.len() > 6 { ", " (w.and_so_on) }
                     }
                 }
                 @if silent > 0 {
-                    li.warn { (count(silent as u64, "process has", "processes have")) " said nothing for a while. " a href=(asked.to("busy")) { "See which" } }
+                    li.warn { (w.silent.of(w, silent as u64)) " " a href=(asked.to("busy")) { (w.see_which) } }
                 }
             }
         }
@@ -164,6 +166,7 @@ pub(crate) fn is_silent(process: &Process, snapshot: &Snapshot) -> bool {
 }
 
 fn last_hour(asked: &Asked, recent: &Metrics) -> Markup {
+    let w = asked.words;
     let bars = bars_of(recent);
     let (executed, failed) = bars.iter().fold((0, 0), |(all, bad), bar| {
         (all + bar.good + bar.bad, bad + bar.bad)
@@ -171,15 +174,15 @@ fn last_hour(asked: &Asked, recent: &Metrics) -> Markup {
     html! {
         section.panel {
             div.title {
-                h2 { "Last hour" }
+                h2 { (w.last_hour) }
                 p {
-                    span.key.good {} (number(executed - failed)) " succeeded"
-                    span.key.bad {} (number(failed)) " failed"
-                    @if failed > 0 { " · " (percent(failed, executed)) }
-                    " · " a href=(asked.to("metrics")) { "by class" }
+                    span.key.good {} (w.n_succeeded.with(&[("n", &w.number(executed - failed))]))
+                    span.key.bad {} (w.n_failed.with(&[("n", &w.number(failed))]))
+                    @if failed > 0 { " · " (w.share(failed, executed)) }
+                    " · " a href=(asked.to("metrics")) { (w.by_class) }
                 }
             }
-            (chart::bars(&bars, Unit::Executions, "The last hour by minute"))
+            (chart::bars(w, &bars, Unit::Executions, &w.last_hour_by_minute))
         }
     }
 }
@@ -222,26 +225,27 @@ pub(crate) fn mark_of(metrics: &Metrics, index: usize) -> Option<String> {
 }
 
 fn queues(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let overview = &snapshot.overview;
     let mut queues: Vec<_> = overview.queues.iter().collect();
     queues.sort_by_key(|queue| (std::cmp::Reverse(queue.size), &queue.name));
     let longest = queues.first().map_or(0, |queue| queue.size);
     html! {
         section.panel {
-            div.title { h2 { "Queues" } p { a href=(asked.to("queues")) { "all " (number(queues.len() as u64)) } } }
+            div.title { h2 { (w.queues) } p { a href=(asked.to("queues")) { (w.all_n.with(&[("n", &w.number(queues.len() as u64))])) } } }
             @if queues.is_empty() {
-                (empty("No queues yet", "A queue appears here with the first job that is pushed to it."))
+                (empty(&w.no_queues, &w.no_queues_hint))
             } @else {
                 table {
-                    caption.hidden { "The longest queues" }
-                    thead { tr { th scope="col" { "Queue" } th.num scope="col" { "Jobs" } th.wide scope="col" { span.hidden { "Share" } } th.num scope="col" { "Latency" } } }
+                    caption.hidden { (w.longest_queues) }
+                    thead { tr { th scope="col" { (w.queue) } th.num scope="col" { (w.jobs_head) } th.wide scope="col" { span.hidden { (w.share_head) } } th.num scope="col" { (w.latency) } } }
                     tbody {
                         @for queue in queues.into_iter().take(10) {
                             tr {
-                                td { span.class { (queue_link(asked, &queue.name)) } " " (badges(queue, &overview.processes)) }
-                                td.num { (number(queue.size)) }
+                                td { span.class { (queue_link(asked, &queue.name)) } " " (badges(w, queue, &overview.processes)) }
+                                td.num { (w.number(queue.size)) }
                                 td.wide { (chart::share(queue.size, longest, "")) }
-                                td.num .warn[queue.latency >= LATE] { @if queue.size > 0 { (duration(queue.latency)) } @else { "–" } }
+                                td.num .warn[queue.latency >= LATE] { @if queue.size > 0 { (w.duration(queue.latency)) } @else { "–" } }
                             }
                         }
                     }
@@ -252,14 +256,15 @@ fn queues(asked: &Asked, snapshot: &Snapshot) -> Markup {
 }
 
 /// What is to be known about a queue.
-pub(crate) fn badges(queue: &QueueSummary, processes: &[Process]) -> Markup {
+pub(crate) fn badges(w: &'static Words, queue: &QueueSummary, processes: &[Process]) -> Markup {
     html! {
-        @if queue.paused { span.badge.warn { "paused" } }
-        @if queue.size > 0 && !is_served(queue, processes) { span.badge.bad { "no worker serves this queue" } }
+        @if queue.paused { span.badge.warn { (w.badge_paused) } }
+        @if queue.size > 0 && !is_served(queue, processes) { span.badge.bad { (w.badge_unserved) } }
     }
 }
 
 fn health(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let overview = &snapshot.overview;
     let slots: u64 = overview
         .processes
@@ -269,25 +274,26 @@ fn health(asked: &Asked, snapshot: &Snapshot) -> Markup {
     let busy = overview.stats.busy;
     html! {
         section.panel {
-            div.title { h2 { "Workers and store" } p { a href=(asked.to("busy")) { "busy" } } }
+            div.title { h2 { (w.workers_and_store) } p { a href=(asked.to("busy")) { (w.busy) } } }
             dl.facts {
-                dt { "Processes" } dd { (number(overview.stats.processes)) }
-                dt { "Slots in use" }
-                dd { (number(busy)) " of " (number(slots)) " " (chart::share(busy, slots, "")) }
-                dt { "Claimed jobs" } dd { (number(overview.stats.claimed)) }
-                dt { "Memory" } dd { (format::bytes(overview.processes.iter().map(|process| process.rss_kb).sum::<u64>().saturating_mul(1_024))) }
-                dt { "Store" } dd { code { (asked.app.store_name) } }
-                dt { "Its answer took" } dd { (cost(snapshot.cost)) }
+                dt { (w.processes) } dd { (w.number(overview.stats.processes)) }
+                dt { (w.slots) }
+                dd { (w.of_total.with(&[("n", &w.number(busy)), ("total", &w.number(slots))])) " " (chart::share(busy, slots, "")) }
+                dt { (w.claimed) } dd { (w.number(overview.stats.claimed)) }
+                dt { (w.memory) } dd { (w.bytes(overview.processes.iter().map(|process| process.rss_kb).sum::<u64>().saturating_mul(1_024))) }
+                dt { (w.store) } dd { code { (asked.app.store_name) } }
+                dt { (w.answer_took) } dd { (w.cost(snapshot.cost)) }
             }
         }
     }
 }
 
 fn past(asked: &Asked, history: &[DayStats], days: u32) -> Markup {
+    let w = asked.words;
     let bar = |day: &DayStats| {
         let failed = day.failed.min(day.processed);
         Bar {
-            label: day.date.format("%-d %b").to_string(),
+            label: w.day(day.date),
             good: day.processed - failed,
             bad: failed,
             mark: None,
@@ -299,17 +305,17 @@ fn past(asked: &Asked, history: &[DayStats], days: u32) -> Markup {
     html! {
         section.panel #history {
             div.title {
-                h2 { "History" }
+                h2 { (w.history) }
                 p {
-                    (number(executed)) " processed, " (number(failed)) " failed"
+                    (w.processed_failed.with(&[("processed", &w.number(executed)), ("failed", &w.number(failed))]))
                     span.range {
                         @for range in RANGES {
-                            a href={ (asked.to("")) (query(&[("days", &range.to_string())])) "#history" } aria-current=[(range == days).then_some("true")] { (range) " d" }
+                            a href={ (asked.to("")) (query(&[("days", &range.to_string())])) "#history" } aria-current=[(range == days).then_some("true")] { (w.unit_d.with(&[("n", &range)])) }
                         }
                     }
                 }
             }
-            (chart::bars(&bars, Unit::Executions, "The days before today"))
+            (chart::bars(w, &bars, Unit::Executions, &w.days_before))
         }
     }
 }

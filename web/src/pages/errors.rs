@@ -13,11 +13,11 @@ use sancho::store::Order;
 
 use crate::action::Action;
 use crate::app::{App, Asked};
-use crate::format::{count, cut, number, time};
+use crate::format::cut;
 use crate::links::query;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
-use crate::problem::Problem;
+use crate::problem::{Problem, Said};
 use crate::snapshot::{Snapshots, in_time};
 use crate::sweeps::Sweeps;
 
@@ -26,7 +26,7 @@ use super::{back, confirm, notice};
 pub(crate) use group::Group;
 
 /// How long a page looks through the sets.
-const BUDGET: Duration = Duration::from_millis(130);
+const BUDGET: Duration = Duration::from_millis(100);
 
 /// How many entries are read in one round trip.
 const PART: usize = 500;
@@ -55,6 +55,7 @@ pub(crate) struct Gathered {
 }
 
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let depth = params
         .number("depth")
         .unwrap_or(DEPTH)
@@ -66,56 +67,57 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Errors,
-        title: "Errors",
+        title: &w.errors,
         live: None,
     };
     let about = html! {
-        (count(gathered.groups.len() as u64, "kind of failure", "kinds of failures")) " in the retries and the dead set"
+        (w.kinds.of(w, gathered.groups.len() as u64))
         @if gathered.looked_at < total {
-            ", the latest " (number(gathered.looked_at)) " of " (number(total)) " jobs looked at · "
-            a href={ (asked.to("errors")) (query(&[("depth", &depth.saturating_mul(4).to_string())])) } { "Look at more" }
+            " · " (w.latest_looked_at.with(&[("n", &w.number(gathered.looked_at)), ("total", &w.number(total))])) " · "
+            a href={ (asked.to("errors")) (query(&[("depth", &depth.saturating_mul(4).to_string())])) } { (w.look_at_more) }
         }
     };
     Ok(page.with(&html! {
-        (notice(&params))
-        (head("Errors", &about, &html! {}))
+        (notice(w, &params))
+        (head(&w.errors, &about, &html! {}))
         section.panel {
             @if gathered.groups.is_empty() {
-                (empty("Nothing fails", "Failures are gathered here by their class and message, so that one cause is one row."))
+                (empty(&w.nothing_fails, &w.nothing_fails_hint))
             } @else {
                 div.scroll { (table(&asked, &gathered)) }
             }
         }
-        @if gathered.groups.len() > MOST { p.looked { "The most frequent " (MOST) " of " (number(gathered.groups.len() as u64)) " kinds are shown." } }
+        @if gathered.groups.len() > MOST { p.looked { (w.most_frequent.with(&[("n", &MOST), ("total", &w.number(gathered.groups.len() as u64))])) } }
     }))
 }
 
 fn table(asked: &Asked, gathered: &Gathered) -> Markup {
+    let w = asked.words;
     html! {
         table.rows {
-            caption.hidden { "Kinds of failures, the most frequent first" }
+            caption.hidden { (w.kinds_caption) }
             thead { tr {
-                th.num scope="col" { "Jobs" } th scope="col" { "Failure" } th.num scope="col" { "Retrying" } th.num scope="col" { "Dead" }
-                th scope="col" { "First" } th scope="col" { "Last" } th scope="col" { span.hidden { "Actions" } }
+                th.num scope="col" { (w.jobs_head) } th scope="col" { (w.failure) } th.num scope="col" { (w.retrying) } th.num scope="col" { (w.dead) }
+                th scope="col" { (w.first) } th scope="col" { (w.last) } th scope="col" { span.hidden { (w.actions) } }
             } }
             tbody {
                 @for failures in gathered.groups.iter().take(MOST) {
                     tr {
-                        td.num { strong { (number(failures.retrying + failures.dead)) } }
+                        td.num data-of=(w.jobs_head) { strong { (w.number(failures.retrying + failures.dead)) } }
                         td.job.failed {
-                            a.class href=(set::link(asked, &failures.example)) { (cut(&failures.group.error, 120)) }
-                            @if !failures.group.class.is_empty() { " " span.muted { "in " (cut(&failures.group.class, 120)) } }
-                            span.args { (failures.group.message) }
+                            a.class href=(set::link(asked, &failures.example)) { (cut(failures.group.error(w), 120)) }
+                            @if !failures.group.class.is_empty() { " " span.muted { (w.in_class.with(&[("class", &cut(&failures.group.class, 120))])) } }
+                            span.args { (failures.group.message(w)) }
                         }
-                        td.num { (number(failures.retrying)) }
-                        td.num { (number(failures.dead)) }
-                        td { @if let Some(at) = failures.first { (time(at, asked.now)) } }
-                        td { @if let Some(at) = failures.last { (time(at, asked.now)) } }
+                        td.num data-of=(w.retrying) { (w.number(failures.retrying)) }
+                        td.num data-of=(w.dead) { (w.number(failures.dead)) }
+                        td data-of=[failures.first.map(|_| &*w.first)] { @if let Some(at) = failures.first { (w.time(at, asked.now)) } }
+                        td data-of=[failures.last.map(|_| &*w.last)] { @if let Some(at) = failures.last { (w.time(at, asked.now)) } }
                         td.act {
                             form method="post" action=(asked.to("errors")) {
                                 input type="hidden" name="group" value=(failures.group.id());
-                                (button(asked, Action::RetryJobs, "retry", "Retry", Some("Retry all jobs of this kind?")))
-                                (button(asked, Action::DeleteJobs, "delete", "Discard", Some("Delete all jobs of this kind?")))
+                                (button(asked, Action::RetryJobs, "retry", &w.retry, Some(&w.ask_retry_kind)))
+                                (button(asked, Action::DeleteJobs, "delete", &w.discard, Some(&w.ask_delete_kind)))
                             }
                         }
                     }
@@ -138,7 +140,7 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
             let page = in_time(kind.jobs(app).page(Order::Backward, from, PART)).await?;
             looked_at += page.entries.len() as u64;
             for entry in page.entries {
-                add(&mut groups, *kind, entry);
+                add(app, &mut groups, *kind, entry);
             }
             *cursor = page.next.filter(|next| *next < depth);
         }
@@ -157,8 +159,8 @@ pub(crate) async fn gather(app: &App, depth: u64, total: u64) -> Result<Gathered
     })
 }
 
-fn add(groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
-    let group = Group::of(&entry);
+fn add(app: &App, groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
+    let group = Group::of(app, &entry);
     let first = entry.failed_at();
     let last = entry.retried_at().or(first);
     let is_dead = u64::from(kind.path == DEAD.path);
@@ -184,10 +186,11 @@ fn add(groups: &mut HashMap<Group, Failures>, kind: Kind, entry: SortedEntry) {
 }
 
 pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response, Problem> {
+    let w = asked.words;
     let (did, id) = (posted.get("do"), posted.get("group"));
     let (action, question) = match did {
-        "retry" => (Action::RetryJobs, "Retry all jobs of this kind?"),
-        "delete" => (Action::DeleteJobs, "Delete all jobs of this kind?"),
+        "retry" => (Action::RetryJobs, &w.ask_retry_kind),
+        "delete" => (Action::DeleteJobs, &w.ask_delete_kind),
         _ => {
             return Err(Problem::invalid(
                 "Nothing was done: a kind of failures can be told retry or delete.",
@@ -205,15 +208,28 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     }
     let what = format!("{did} all failures of the kind {id}");
     asked.begin(action, &what)?;
-    let task = Sweeps::start(&asked.app, what, "errors", sweeps(&asked.app, did, id)).await;
+    let told = told(did == "retry");
+    let sweeps = sweeps(&asked.app, did, id);
+    let task = Sweeps::start(&asked.app, what, told, "errors", sweeps).await?;
     Ok(back(&asked, "sweep", &[("id", &task.id.to_string())]))
+}
+
+/// What is done to all failures of a group.
+pub(crate) fn told(retries: bool) -> Said {
+    Said::new(move |w| {
+        let deed = if retries { &w.retry } else { &w.discard };
+        let which = &w.all_of_kind;
+        w.sweep_what
+            .text(&[("deed", deed), ("which", which), ("set", &w.errors)])
+    })
 }
 
 /// The action of this name on all failures of a group.
 pub(crate) fn sweeps(app: &App, name: &str, id: &str) -> Vec<Sweep> {
     let sweep = |kind: Kind| {
-        let id = id.to_owned();
-        set::sweep(&kind.jobs(app), name).matching(move |entry| Group::of(entry).id() == id)
+        let (app, id) = (app.clone(), id.to_owned());
+        let jobs = kind.jobs(&app);
+        set::sweep(&jobs, name).matching(move |entry| Group::of(&app, entry).id() == id)
     };
     [RETRIES, DEAD].map(sweep).into()
 }

@@ -9,7 +9,7 @@ use maud::html;
 use sancho::store::{Order, TimedSet};
 
 use crate::app::Asked;
-use crate::format::{cut, number};
+use crate::format::cut;
 use crate::links::query;
 use crate::page::{Page, Place, head};
 use crate::params::Params;
@@ -19,7 +19,7 @@ use crate::snapshot::{Snapshots, in_time};
 use super::{busy, queue, set};
 
 /// How long it looks.
-const BUDGET: Duration = Duration::from_millis(150);
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// How many jobs it reads in a round trip.
 const PART: usize = 500;
@@ -27,11 +27,12 @@ const PART: usize = 500;
 /// Looks where jobs run, then in the sets, then in the queues, as long as there is time, and goes on when asked: `place` counts the
 /// places that were looked through, `from` is the cursor in the next one.
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let jid = params.get("jid").trim();
     if jid.is_empty() {
-        return Err(Problem::invalid(
-            "Name the job to look for: its id stands in the log, and on its page.",
-        ));
+        return Err(Problem::said(StatusCode::UNPROCESSABLE_ENTITY, |w| {
+            w.name_the_job.to_string()
+        }));
     }
     let api = &asked.app.api;
     let began = Instant::now();
@@ -53,7 +54,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         let index = usize::try_from(place).unwrap_or(usize::MAX);
         let next = if let Some(set) = TimedSet::ALL.get(index) {
             let part = in_time(api.set(*set).scan(&text, from, PART)).await?;
-            looked_at += part.looked_at;
+            looked_at = looked_at.saturating_add(part.looked_at);
             let entry = part
                 .entries
                 .iter()
@@ -65,7 +66,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         } else {
             let name = &queues[index - TimedSet::ALL.len()].name;
             let page = in_time(api.queue(name)?.page(Order::Forward, from, PART)).await?;
-            looked_at += page.jobs.len() as u64;
+            looked_at = looked_at.saturating_add(page.jobs.len() as u64);
             let job = page
                 .jobs
                 .iter()
@@ -85,7 +86,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::None,
-        title: "Find a job",
+        title: &w.find_job,
         live: None,
     };
     let stats = &snapshot.overview.stats;
@@ -97,15 +98,15 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         ("seen", &looked_at.to_string()),
     ];
     Ok(page.with(&html! {
-        (head("Find a job", &html! { code { (cut(jid, 100)) } }, &html! {}))
+        (head(&w.find_job, &html! { code { (cut(jid, 100)) } }, &html! {}))
         section.panel {
             div.empty {
                 @if place < places {
-                    p { "Not found yet" }
-                    p { "About " (number(looked_at.min(total))) " of " (number(total)) " jobs were looked at. " a href={ (asked.to("find")) (query(&go_on)) } { "Look at more" } }
+                    p { (w.not_found_yet) }
+                    p { (w.find_looked_at.with(&[("n", &w.number(looked_at.min(total))), ("total", &w.number(total))])) " " a href={ (asked.to("find")) (query(&go_on)) } { (w.look_at_more) } }
                 } @else {
-                    p { "No job has this id" }
-                    p { "It is done, or it was deleted, or it never was. About " (number(looked_at.min(total))) " jobs were looked at." }
+                    p { (w.nobody_has_id) }
+                    p { (w.nobody_has_id_hint.with(&[("n", &w.number(looked_at.min(total)))])) }
                 }
             }
         }

@@ -7,7 +7,8 @@ use sancho::store::histogram::BOUNDS_MS;
 
 use crate::app::Asked;
 use crate::chart::{self, Bar, Unit};
-use crate::format::{clock, cut, duration, exact, number, percent};
+use crate::format::{clock, cut, exact};
+use crate::language::Words;
 use crate::links::query;
 use crate::page::{Page, Place, empty, head};
 use crate::params::Params;
@@ -23,11 +24,12 @@ const RANGES: [u32; 6] = [1, 2, 4, 8, 24, 72];
 const MOST: usize = 200;
 
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let hours = hours(&params);
     let (class, filter) = (params.get("class"), params.get("q"));
     let snapshot = Snapshots::get(&asked.app).await?;
     let title = if class.is_empty() {
-        "Metrics".to_owned()
+        w.metrics.to_string()
     } else {
         cut(class, 100)
     };
@@ -68,6 +70,7 @@ pub(crate) fn period(hours: u32) -> Period {
 }
 
 fn ranges(asked: &Asked, hours: u32, values: &[(&str, &str)]) -> Markup {
+    let w = asked.words;
     let link = |range: u32| {
         let range = range.to_string();
         let mut values = values.to_vec();
@@ -75,38 +78,39 @@ fn ranges(asked: &Asked, hours: u32, values: &[(&str, &str)]) -> Markup {
         format!("{}{}", asked.to("metrics"), query(&values))
     };
     html! {
-        span.range { @for range in RANGES { a href=(link(range)) aria-current=[(range == hours).then_some("true")] { (range) " h" } } }
+        span.range { @for range in RANGES { a href=(link(range)) aria-current=[(range == hours).then_some("true")] { (w.unit_h.with(&[("n", &range)])) } } }
     }
 }
 
 fn all(asked: &Asked, metrics: &Metrics, hours: u32, filter: &str) -> Markup {
+    let w = asked.words;
     let about = html! {
-        (number(metrics.classes.len() as u64)) " classes ran in " @if hours == 1 { "the last hour" } @else { "the last " (hours) " hours" }
+        (w.classes_n.of(w, metrics.classes.len() as u64)) " · " (w.last_hours.of(w, hours.into()))
     };
     let tools = html! {
         form.filter action=(asked.to("metrics")) {
             input type="hidden" name="hours" value=(hours);
-            label.hidden for="q" { "Show classes that contain a text" }
-            input #q type="search" name="q" value=(filter) placeholder="Class…" autocomplete="off" spellcheck="false";
-            button type="submit" { "Filter" }
+            label.hidden for="q" { (w.classes_label) }
+            input #q type="search" name="q" value=(filter) placeholder=(w.classes_placeholder) autocomplete="off" spellcheck="false";
+            button type="submit" { (w.filter) }
         }
         (ranges(asked, hours, &[("q", filter)]))
     };
     html! {
-        (head("Metrics", &about, &tools))
+        (head(&w.metrics, &about, &tools))
         section.panel {
-            div.title { h2 { "Executions" } (marks(metrics)) }
-            (chart::bars(&bars_of(metrics), Unit::Executions, "Executions"))
+            div.title { h2 { (w.executions) } (marks(w, metrics)) }
+            (chart::bars(w, &bars_of(metrics), Unit::Executions, &w.executions))
         }
         section.panel {
             @if metrics.classes.is_empty() {
-                (empty("Nothing ran", "Each class that is executed appears here within a minute, with its counts and times."))
+                (empty(&w.nothing_ran, &w.nothing_ran_hint))
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Classes, those that took the most time first" }
+                    caption.hidden { (w.classes_caption) }
                     thead { tr {
-                        th scope="col" { "Class" } th scope="col" { span.hidden { "Over time" } } th.num scope="col" { "Executed" } th.num scope="col" { "Failed" }
-                        th.num scope="col" { "Average" } th.num scope="col" { "In all" }
+                        th scope="col" { (w.class) } th scope="col" { span.hidden { (w.over_time) } } th.num scope="col" { (w.executed) } th.num scope="col" { (w.failed) }
+                        th.num scope="col" { (w.average) } th.num scope="col" { (w.in_all) }
                     } }
                     tbody { @for class in metrics.classes.iter().take(MOST) { (row(asked, class, hours)) } }
                 } }
@@ -116,19 +120,20 @@ fn all(asked: &Asked, metrics: &Metrics, hours: u32, filter: &str) -> Markup {
 }
 
 fn row(asked: &Asked, class: &ClassMetrics, hours: u32) -> Markup {
+    let w = asked.words;
     let totals = class.totals();
     let hours = hours.to_string();
     html! {
         tr {
             td.job { a.class href={ (asked.to("metrics")) (query(&[("class", &class.class), ("hours", &hours)])) } { (cut(&class.class, 120)) } }
-            td { (chart::spark(&thirds(&class.series.iter().map(|sample| sample.executed).collect::<Vec<_>>()), "Executions over time")) }
-            td.num { (number(totals.executed)) }
-            td.num .bad[totals.failed > 0] {
-                (number(totals.failed))
-                @if totals.failed > 0 { span.muted { " " (percent(totals.failed, totals.executed)) } }
+            td { (chart::spark(&thirds(&class.series.iter().map(|sample| sample.executed).collect::<Vec<_>>()), &w.executions_over_time)) }
+            td.num data-of=(w.executed) { (w.number(totals.executed)) }
+            td.num .bad[totals.failed > 0] data-of=(w.failed) {
+                (w.number(totals.failed))
+                @if totals.failed > 0 { span.muted { " " (w.share(totals.failed, totals.executed)) } }
             }
-            td.num { (average(totals.average_ms())) }
-            td.num { (duration(std::time::Duration::from_millis(totals.ms))) }
+            td.num data-of=(w.average) { (average(w, totals.average_ms())) }
+            td.num data-of=(w.in_all) { (w.duration(std::time::Duration::from_millis(totals.ms))) }
         }
     }
 }
@@ -139,23 +144,26 @@ fn thirds(values: &[u64]) -> Vec<u64> {
     values.chunks(each).map(|part| part.iter().sum()).collect()
 }
 
-fn marks(metrics: &Metrics) -> Markup {
+fn marks(w: &'static Words, metrics: &Metrics) -> Markup {
     html! {
         @if !metrics.marks.is_empty() {
-            p { "Deployed: " @for mark in metrics.marks.iter().rev().take(4) { span.tag title=(exact(mark.at)) { (cut(&mark.label, 60)) " " (clock(mark.at)) } " " } }
+            p { (w.deployed) " " @for mark in metrics.marks.iter().rev().take(4) { span.tag title=(exact(mark.at)) { (cut(&mark.label, 60)) " " (clock(mark.at)) } " " } }
         }
     }
 }
 
 fn one(asked: &Asked, metrics: &Metrics, hours: u32, name: &str) -> Markup {
+    let w = asked.words;
     let Some(class) = metrics.classes.first() else {
-        return empty("Nothing ran", "This class was not executed.");
+        return empty(&w.nothing_ran, &w.class_did_not_run);
     };
     let totals = class.totals();
     let about = html! {
-        (number(totals.executed)) " executed · " (number(totals.failed)) " failed · " (average(totals.average_ms())) " on average"
+        (w.n_executed.with(&[("n", &w.number(totals.executed))])) " · "
+        (w.n_failed.with(&[("n", &w.number(totals.failed))])) " · "
+        (w.on_average.with(&[("time", &average(w, totals.average_ms()))]))
     };
-    let tools = html! { a.button href=(asked.to("metrics")) { "All classes" } (ranges(asked, hours, &[("class", name)])) };
+    let tools = html! { a.button href=(asked.to("metrics")) { (w.all_classes) } (ranges(asked, hours, &[("class", name)])) };
     let averages: Vec<Bar> = class
         .series
         .iter()
@@ -170,42 +178,42 @@ fn one(asked: &Asked, metrics: &Metrics, hours: u32, name: &str) -> Markup {
     html! {
         (head(&cut(name, 100), &about, &tools))
         @if totals.executed == 0 {
-            section.panel { (empty("Nothing ran", "This class was not executed in this time.")) }
+            section.panel { (empty(&w.nothing_ran, &w.class_did_not_run)) }
         } @else {
             section.panel {
-                div.title { h2 { "Executions" } (marks(metrics)) }
-                (chart::bars(&bars_of(metrics), Unit::Executions, "Executions"))
+                div.title { h2 { (w.executions) } (marks(w, metrics)) }
+                (chart::bars(w, &bars_of(metrics), Unit::Executions, &w.executions))
             }
             section.panel {
-                div.title { h2 { "Average time, in ms" } }
-                (chart::bars(&averages, Unit::Milliseconds, "Average time"))
+                div.title { h2 { (w.average_ms) } }
+                (chart::bars(w, &averages, Unit::Milliseconds, &w.average_time))
             }
             @if !class.histograms.is_empty() {
                 section.panel {
-                    div.title { h2 { "How long executions took" } p { "those that did not fail" } }
-                    (histogram(&class.histogram()))
+                    div.title { h2 { (w.how_long) } p { (w.those_that_succeeded) } }
+                    (histogram(w, &class.histogram()))
                 }
             }
         }
     }
 }
 
-fn histogram(counts: &[u64; BUCKETS]) -> Markup {
+fn histogram(w: &'static Words, counts: &[u64; BUCKETS]) -> Markup {
     let last = counts.iter().rposition(|n| *n > 0).unwrap_or(0);
     let first = counts.iter().position(|n| *n > 0).unwrap_or(0);
     let most = counts.iter().copied().max().unwrap_or(0);
     let total: u64 = counts.iter().sum();
     html! {
         table.histogram {
-            caption.hidden { "Executions by how long they took" }
-            thead.hidden { tr { th scope="col" { "Time" } th scope="col" { "Share" } th scope="col" { "Executions" } } }
+            caption.hidden { (w.histogram_caption) }
+            thead.hidden { tr { th scope="col" { (w.time_head) } th scope="col" { (w.share_head) } th scope="col" { (w.executions) } } }
             tbody {
                 @for bucket in first..=last {
                     tr {
-                        th scope="row" { (bound(bucket)) }
+                        th scope="row" { (bound(w, bucket)) }
                         td.wide { (chart::share(counts[bucket], most, "")) }
-                        td.num { (number(counts[bucket])) }
-                        td.num.muted { (percent(counts[bucket], total)) }
+                        td.num { (w.number(counts[bucket])) }
+                        td.num.muted { (w.share(counts[bucket], total)) }
                     }
                 }
             }
@@ -214,19 +222,18 @@ fn histogram(counts: &[u64; BUCKETS]) -> Markup {
 }
 
 /// The times of a bucket.
-fn bound(bucket: usize) -> String {
+fn bound(w: &Words, bucket: usize) -> String {
     match BOUNDS_MS.get(bucket) {
-        Some(ms) => format!("< {}", duration(std::time::Duration::from_millis(*ms))),
-        None => "longer".to_owned(),
+        Some(ms) => format!("< {}", w.duration(std::time::Duration::from_millis(*ms))),
+        None => w.longer.to_string(),
     }
 }
 
-fn average(ms: f64) -> String {
+fn average(w: &Words, ms: f64) -> String {
     if ms >= 1_000.0 {
-        return duration(std::time::Duration::from_millis(whole(ms)));
+        return w.duration(std::time::Duration::from_millis(whole(ms)));
     }
-    let decimals = usize::from(ms < 100.0 && ms > 0.0);
-    format!("{ms:.decimals$} ms")
+    w.milliseconds(ms)
 }
 
 #[expect(

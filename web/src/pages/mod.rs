@@ -1,18 +1,19 @@
 //! The pages, and what several of them show.
 
 pub(crate) mod busy;
+pub(crate) mod choices;
 pub(crate) mod cron;
 pub(crate) mod dashboard;
 pub(crate) mod errors;
 pub(crate) mod find;
 pub(crate) mod job;
+pub(crate) mod masked;
 pub(crate) mod metrics;
 pub(crate) mod queue;
 pub(crate) mod queues;
 pub(crate) mod search;
 pub(crate) mod set;
 pub(crate) mod sweep;
-pub(crate) mod theme;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -23,8 +24,9 @@ use maud::{Markup, html};
 use sancho::api::{Acted, JobRecord};
 
 use crate::app::{App, Asked};
-use crate::format::{count, cut, number};
+use crate::format::cut;
 use crate::json::{self, MASKED, Masks};
+use crate::language::Words;
 use crate::links::query;
 use crate::page::{Page, Place};
 use crate::params::Params;
@@ -35,7 +37,10 @@ use crate::snapshot::Snapshots;
 const ARGS: usize = 240;
 
 pub(crate) async fn missing(asked: Asked) -> Problem {
-    Problem::not_found(format!("There is no page {}.", cut(&asked.path, 100)))
+    let path = cut(&asked.path, 100);
+    Problem::said(StatusCode::NOT_FOUND, move |w| {
+        w.no_page.text(&[("path", &path)])
+    })
 }
 
 /// What became of an action on several jobs.
@@ -80,40 +85,34 @@ pub(crate) fn back(asked: &Asked, path: &str, values: &[(&str, &str)]) -> Respon
 }
 
 /// What was done, above the page that it leads back to. Only words of this list and numbers are shown: a link says nothing else.
-pub(crate) fn notice(params: &Params) -> Markup {
+pub(crate) fn notice(w: &'static Words, params: &Params) -> Markup {
     let n = params.number("n").unwrap_or(1);
-    let jobs = count(n, "job", "jobs");
     let done = match params.get("did") {
-        "delete" => format!("{jobs} deleted"),
-        "retry" => format!("{jobs} put into the queue"),
-        "kill" => format!("{jobs} moved to the dead set"),
-        "reschedule" => format!("{jobs} moved to another time"),
-        "next" => format!("{jobs} moved to the head of the queue"),
-        "cancel" => "The job was told to end".to_owned(),
-        "removed" => "The job waited, and was taken out: it will not run".to_owned(),
-        "missed" => "The job neither waits nor runs any more: nothing was done".to_owned(),
-        "pause" => "The queue is paused".to_owned(),
-        "resume" => "The queue goes on".to_owned(),
-        "clear" => "The queue was cleared".to_owned(),
-        "quiet" => format!(
-            "{} told to take no more jobs",
-            count(n, "process", "processes")
-        ),
-        "stop" => format!("{} told to stop", count(n, "process", "processes")),
-        "dump" => format!("{} told to log what runs", count(n, "process", "processes")),
-        "enable" => "The entry is enabled: its next run is the next that comes".to_owned(),
-        "disable" => "The entry is disabled: it comes no more until it is enabled".to_owned(),
-        "run" => "Its job was pushed: it stands among the last runs".to_owned(),
-        "nothing" => "Nothing was selected".to_owned(),
+        "delete" => w.did_delete.of(w, n),
+        "retry" => w.did_retry.of(w, n),
+        "kill" => w.did_kill.of(w, n),
+        "reschedule" => w.did_reschedule.of(w, n),
+        "next" => w.did_next.of(w, n),
+        "cancel" => w.did_cancel.to_string(),
+        "removed" => w.did_remove.to_string(),
+        "missed" => w.did_miss.to_string(),
+        "pause" => w.did_pause.to_string(),
+        "resume" => w.did_resume.to_string(),
+        "clear" => w.did_clear.to_string(),
+        "quiet" => w.did_quiet.of(w, n),
+        "stop" => w.did_stop.of(w, n),
+        "dump" => w.did_dump.of(w, n),
+        "enable" => w.did_enable.to_string(),
+        "disable" => w.did_disable.to_string(),
+        "run" => w.did_run.to_string(),
+        "nothing" => w.did_nothing.to_string(),
         _ => return html! {},
     };
     let gone = params.number("gone").unwrap_or(0);
     html! {
         p.notice role="status" {
-            (done) "."
-            @if gone > 0 {
-                " " (count(gone, "job was", "jobs were")) " gone already: somebody else was faster, or it ran."
-            }
+            (done)
+            @if gone > 0 { " " (w.gone_already.of(w, gone)) }
         }
     }
 }
@@ -125,26 +124,27 @@ pub(crate) async fn confirm(
     posted: &Params,
     question: &str,
 ) -> Result<Response, Problem> {
+    let w = asked.words;
     let snapshot = Snapshots::get(&asked.app).await?;
     let page = Page {
         asked,
         snapshot: &snapshot,
         place: Place::None,
-        title: "Is this meant?",
+        title: &w.is_it_meant,
         live: None,
     };
     Ok(page.with(&html! {
         section.problem {
             h1 { (question) }
-            p.text { "This cannot be undone." }
+            p.text { (w.no_undo) }
             form method="post" action=(asked.to(path)) {
                 @for (name, value) in posted.pairs() {
                     input type="hidden" name=(name) value=(value);
                 }
                 input type="hidden" name="sure" value="yes";
                 div.tools {
-                    a.button href=(asked.to(path)) { "Cancel" }
-                    button.danger type="submit" { "Do it" }
+                    a.button href=(asked.to(path)) { (w.cancel) }
+                    button.danger type="submit" { (w.do_it) }
                 }
             }
         }
@@ -165,7 +165,16 @@ pub(crate) fn masks(app: &App) -> Masks<'_> {
 
 /// The arguments and the names of their parameters, where the job is linked into this program; masked, each as JSON text.
 pub(crate) fn arguments(app: &App, job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
-    named_arguments(app, job.class(), job.display_args().into_iter())
+    // A wrapper's arguments are those of the job in it.
+    named_arguments(app, &job.display_class(), job.display_args().into_iter())
+}
+
+/// The same as they are, for what looks for them elsewhere.
+fn unmasked_arguments(job: &JobRecord) -> Vec<(Option<&'static str>, String)> {
+    let names = parameters(&job.display_class());
+    let args = job.display_args().into_iter().enumerate();
+    args.map(|(index, arg)| (names.get(index).map(|info| info.name), arg))
+        .collect()
 }
 
 /// The same of these arguments of a class.
@@ -175,10 +184,7 @@ fn named_arguments(
     args: impl Iterator<Item = String>,
 ) -> Vec<(Option<&'static str>, String)> {
     let masks = masks(app);
-    let definition = sancho::__private::JOBS
-        .iter()
-        .find(|definition| definition.class == class || definition.aliases.contains(&class));
-    let names = definition.map_or(&[][..], |definition| definition.args);
+    let names = parameters(class);
     args.enumerate()
         .map(|(index, arg)| {
             let name = names.get(index).map(|info| info.name);
@@ -186,6 +192,14 @@ fn named_arguments(
             (name, if hidden { MASKED.to_owned() } else { arg })
         })
         .collect()
+}
+
+/// The parameters of a job that is linked into this program; none of another.
+fn parameters(class: &str) -> &'static [sancho::__private::ArgInfo] {
+    let definition = sancho::__private::JOBS
+        .iter()
+        .find(|definition| definition.class == class || definition.aliases.contains(&class));
+    definition.map_or(&[][..], |definition| definition.args)
 }
 
 /// The arguments on one line, as much of them as a row has room for.
@@ -212,8 +226,8 @@ pub(crate) fn job_cell(asked: &Asked, job: &JobRecord, href: &str) -> Markup {
     let class = job.display_class();
     html! {
         td.job {
-            a.class href=(href) { @if class.is_empty() { em { "no job" } } @else { (cut(&class, 120)) } }
-            @for tag in job.tags().iter().take(6) { " " span.tag { (cut(tag, 40)) } }
+            a.class href=(href) { @if class.is_empty() { em { (asked.words.no_job) } } @else { (cut(&class, 120)) } }
+            @for tag in job.tags().iter().take(6) { " " span.tag { (cut(&masked::text(&asked.app, job, tag.into()), 40)) } }
             code.args {
                 @if job.problem().is_some() && asked.app.options.masked.is_empty() { (cut(&job.text(), ARGS)) }
                 @else { (arguments_line(&asked.app, job)) }
@@ -244,24 +258,27 @@ pub(crate) struct Pager<'a> {
 
 impl Pager<'_> {
     pub(crate) fn show(&self) -> Markup {
-        let last = self.from + self.shown as u64;
+        let w = self.asked.words;
+        let last = self.from.saturating_add(self.shown as u64);
+        let (first, end) = (w.number(self.from.saturating_add(1)), w.number(last));
+        let total = w.number(self.total.max(last));
         html! {
-            nav.pager aria-label="More rows" {
+            nav.pager aria-label=(w.more_rows) {
                 span {
-                    @if self.shown > 0 { (number(self.from + 1)) "–" (number(last)) " of " (number(self.total.max(last))) }
+                    @if self.shown > 0 { (w.range.with(&[("from", &first), ("to", &end), ("total", &total)])) }
                 }
                 span.rows {
                     @for rows in [25, 50, 100, 200] {
                         a href=(self.link(0, rows)) aria-current=[(rows == self.rows).then_some("true")] { (rows) }
                     }
-                    " rows"
+                    " " (w.rows)
                 }
                 span.steps {
                     @if self.from > 0 {
-                        a rel="first" href=(self.link(0, self.rows)) { "First" }
-                        a rel="prev" href=(self.link(self.from.saturating_sub(self.rows as u64), self.rows)) { "← Back" }
+                        a rel="first" href=(self.link(0, self.rows)) { (w.first_page) }
+                        a rel="prev" href=(self.link(self.from.saturating_sub(self.rows as u64), self.rows)) { (w.previous_page) }
                     }
-                    @if let Some(next) = self.next { a rel="next" href=(self.link(next, self.rows)) { "Next →" } }
+                    @if let Some(next) = self.next { a rel="next" href=(self.link(next, self.rows)) { (w.next_page) } }
                 }
             }
         }

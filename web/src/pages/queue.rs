@@ -2,17 +2,18 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{JobRecord, MAX_PAGE, Queue};
+use sancho::api::{JobPage, JobRecord, MAX_PAGE, Queue};
 use sancho::store::Order;
 
 use crate::action::Action;
 use crate::app::Asked;
-use crate::format::{count, cut, duration, time};
+use crate::format::cut;
 use crate::links::query;
+use crate::live::Table;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
-use crate::snapshot::{Snapshots, in_time};
+use crate::snapshot::{Snapshot, Snapshots, in_time};
 
 use super::dashboard::badges;
 use super::{Pager, Tally, confirm, job_cell, notice, print_of, queues};
@@ -35,19 +36,23 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         .iter()
         .find(|queue| queue.name == name);
     let (size, paused) = summary.map_or((0, false), |queue| (queue.size, queue.paused));
-    let title = format!("Queue {}", cut(name, 60));
+    let w = asked.words;
+    let title = w.queue_named.text(&[("name", &cut(name, 60))]);
+    // The first rows stay current; who has gone on is not disturbed.
+    let is_live = from == 0;
+    let view = is_live.then(|| Table::of_queue(name, backward, rows).view());
     let frame = Page {
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Queues,
         title: &title,
-        live: None,
+        live: view.as_deref(),
     };
     let about = html! {
-        (count(size, "job waits", "jobs wait"))
+        (w.jobs_wait.of(w, size))
         @if let Some(queue) = summary {
-            @if size > 0 { " · the next one for " (duration(queue.latency)) }
-            " " (badges(queue, &snapshot.overview.processes))
+            @if size > 0 { " · " (w.next_waits.with(&[("time", &w.duration(queue.latency))])) }
+            " " (badges(w, queue, &snapshot.overview.processes))
         }
     };
     let link = |order: &str| {
@@ -57,55 +62,79 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
             query(&[("name", name), ("order", order)])
         )
     };
+    Ok(frame.with(&html! {
+        (notice(w, &params))
+        (head(&title, &about, &queues::tools(&asked, name, paused, size)))
+        p.tabs {
+            a href=(link("")) aria-current=[(!backward).then_some("true")] { (w.runs_next) }
+            a href=(link("last")) aria-current=[backward.then_some("true")] { (w.pushed_last) }
+        }
+        div data-current[is_live] { (current(&asked, &snapshot, name, backward, from, rows, &page)) }
+    }))
+}
+
+/// What stays current.
+pub(crate) fn current(
+    asked: &Asked,
+    snapshot: &Snapshot,
+    name: &str,
+    backward: bool,
+    from: u64,
+    rows: usize,
+    page: &JobPage,
+) -> Markup {
+    let mut queues = snapshot.overview.queues.iter();
+    let w = asked.words;
+    let size = queues
+        .find(|queue| queue.name == name)
+        .map_or(0, |queue| queue.size);
     let pager = Pager {
-        asked: &asked,
+        asked,
         path: "queue",
-        values: &[("name", name), ("order", params.get("order"))],
+        values: &[
+            ("name", name),
+            ("order", if backward { "last" } else { "" }),
+        ],
         from,
         shown: page.jobs.len(),
         total: size,
         rows,
         next: page.next,
     };
-    Ok(frame.with(&html! {
-        (notice(&params))
-        (head(&title, &about, &queues::tools(&asked, name, paused, size)))
-        p.tabs {
-            a href=(link("")) aria-current=[(!backward).then_some("true")] { "Runs next" }
-            a href=(link("last")) aria-current=[backward.then_some("true")] { "Pushed last" }
-        }
+    html! {
         section.panel {
             @if page.jobs.is_empty() {
-                @if from > 0 { (empty("Nothing here any more", "The queue is shorter than that by now: go back to its beginning.")) }
-                @else { (empty("Nothing waits", "Jobs that are pushed to this queue appear here until a worker takes them.")) }
+                @if from > 0 { (empty(&w.nothing_here, &w.shorter_queue)) }
+                @else { (empty(&w.nothing_waits, &w.nothing_waits_hint)) }
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Jobs of the queue " (name) }
-                    thead { tr { th.num scope="col" { "#" } th scope="col" { "Job" } th scope="col" { "Waits since" } th scope="col" { span.hidden { "Actions" } } } }
+                    caption.hidden { (w.queue_caption.with(&[("name", &name)])) }
+                    thead { tr { th.num scope="col" { "#" } th scope="col" { (w.job) } th scope="col" { (w.waits_since) } th scope="col" { span.hidden { (w.actions) } } } }
                     tbody {
                         @for (index, job) in page.jobs.iter().enumerate() {
-                            (row(&asked, name, backward, from + index as u64, job))
+                            (row(asked, name, backward, from + index as u64, job))
                         }
                     }
                 } }
             }
         }
         (pager.show())
-    }))
+    }
 }
 
 fn row(asked: &Asked, name: &str, backward: bool, at: u64, job: &JobRecord) -> Markup {
+    let w = asked.words;
     let print = print_of(job.payload());
     html! {
         tr {
-            td.num.muted { (at + 1) }
+            td.num.muted { (w.number(at + 1)) }
             (job_cell(asked, job, &link(asked, name, backward, at, job)))
-            td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (time(at, asked.now)) } }
+            td data-of=(w.waits_since) { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
             td.act {
                 form method="post" action=(asked.to("queue")) {
                     (named(name, backward, at, job, &print))
-                    (button(asked, Action::RunNext, "next", "Run next", None))
-                    (button(asked, Action::DeleteJobs, "delete", "Delete", Some("Delete this job?")))
+                    (button(asked, Action::RunNext, "next", &w.run_next, None))
+                    (button(asked, Action::DeleteJobs, "delete", &w.delete, Some(&w.ask_delete_one)))
                 }
             }
         }
@@ -184,7 +213,7 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
     };
     asked.permit(action)?;
     if did == "delete" && posted.get("sure").is_empty() {
-        return confirm(&asked, "queue", &posted, "Delete this job?").await;
+        return confirm(&asked, "queue", &posted, &asked.words.ask_delete_one).await;
     }
     let queue = asked.app.api.queue(name)?;
     asked.begin(

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::action::Action;
 use crate::app::Asked;
-use crate::format::{count, duration, number};
+use crate::format::cut;
 use crate::page::{Page, Place, button, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
@@ -20,38 +20,39 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::Queues,
-        title: "Queues",
+        title: &asked.words.queues,
         live: Some("queues"),
     };
     Ok(page.with(&html! {
-        (notice(&params))
+        (notice(asked.words, &params))
         div data-current { (current(&asked, &snapshot)) }
     }))
 }
 
 /// What stays current.
 pub(crate) fn current(asked: &Asked, snapshot: &Snapshot) -> Markup {
+    let w = asked.words;
     let overview = &snapshot.overview;
     let about = html! {
-        (count(overview.queues.len() as u64, "queue", "queues")) " · " (count(overview.stats.enqueued, "job waits", "jobs wait"))
+        (w.queues_n.of(w, overview.queues.len() as u64)) " · " (w.jobs_wait.of(w, overview.stats.enqueued))
     };
     html! {
-        (head("Queues", &about, &html! {}))
+        (head(&w.queues, &about, &html! {}))
         section.panel {
             @if overview.queues.is_empty() {
-                (empty("No queues yet", "A queue appears here with the first job that is pushed to it."))
+                (empty(&w.no_queues, &w.no_queues_hint))
             } @else {
                 div.scroll { table.rows {
-                    caption.hidden { "Queues" }
-                    thead { tr { th scope="col" { "Queue" } th.num scope="col" { "Jobs" } th.num scope="col" { "Latency" } th.num scope="col" { "Workers" } th scope="col" { span.hidden { "Actions" } } } }
+                    caption.hidden { (w.queues) }
+                    thead { tr { th scope="col" { (w.queue) } th.num scope="col" { (w.jobs_head) } th.num scope="col" { (w.latency) } th.num scope="col" { (w.workers) } th scope="col" { span.hidden { (w.actions) } } } }
                     tbody {
                         @for queue in &overview.queues {
                             @let workers = overview.processes.iter().filter(|process| process.queues.contains(&queue.name)).count();
                             tr {
-                                td.job { span.class { (queue_link(asked, &queue.name)) } " " (badges(queue, &overview.processes)) }
-                                td.num { (number(queue.size)) }
-                                td.num { @if queue.size > 0 { (duration(queue.latency)) } @else { "–" } }
-                                td.num { (workers) }
+                                td.job { span.class { (queue_link(asked, &queue.name)) } " " (badges(w, queue, &overview.processes)) }
+                                td.num data-of=(w.jobs_head) { (w.number(queue.size)) }
+                                td.num data-of=(w.latency) { @if queue.size > 0 { (w.duration(queue.latency)) } @else { "–" } }
+                                td.num data-of=(w.workers) { (workers) }
                                 td.act { (tools(asked, &queue.name, queue.paused, queue.size)) }
                             }
                         }
@@ -64,13 +65,14 @@ pub(crate) fn current(asked: &Asked, snapshot: &Snapshot) -> Markup {
 
 /// What can be done with a queue.
 pub(crate) fn tools(asked: &Asked, name: &str, paused: bool, size: u64) -> Markup {
+    let w = asked.words;
     html! {
         form method="post" action=(asked.to("queues")) {
             input type="hidden" name="name" value=(name);
-            @if paused { (button(asked, Action::PauseQueue, "resume", "Resume", None)) }
-            @else { (button(asked, Action::PauseQueue, "pause", "Pause", None)) }
+            @if paused { (button(asked, Action::PauseQueue, "resume", &w.resume, None)) }
+            @else { (button(asked, Action::PauseQueue, "pause", &w.pause, None)) }
             @if size > 0 {
-                (button(asked, Action::ClearQueue, "clear", "Clear", Some(&format!("Delete all {} of this queue?", count(size, "job", "jobs")))))
+                (button(asked, Action::ClearQueue, "clear", &w.clear, Some(&w.ask_clear.text(w, size, &[("name", name)]))))
             }
         }
     }
@@ -92,10 +94,8 @@ pub(crate) async fn act(asked: Asked, Posted(posted): Posted) -> Result<Response
             asked.permit(Action::ClearQueue)?;
             if posted.get("sure").is_empty() {
                 let size = queue.size().await?;
-                let question = format!(
-                    "Delete all {} of the queue {name}?",
-                    count(size, "job", "jobs")
-                );
+                let w = asked.words;
+                let question = w.ask_clear.text(w, size, &[("name", &cut(name, 100))]);
                 return confirm(&asked, "queues", &posted, &question).await;
             }
             asked.begin(Action::ClearQueue, name)?;

@@ -2,22 +2,28 @@
 
 mod results;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use sancho::api::Period;
 use sancho::api::search::{Found, Query, SearchCursor, SearchLimits, State};
+use sancho::api::{JobRecord, Period};
 
 use crate::app::{App, Asked};
-use crate::format::{count, cut, number};
+use crate::format::cut;
+use crate::language::{Text, Words};
 use crate::links::query;
 use crate::page::{Page, Place, completion, empty, head};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
 
-use super::notice;
+use super::{masked, notice};
+
+/// How long a page looks.
+const BUDGET: Duration = Duration::from_millis(110);
 
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
@@ -29,38 +35,20 @@ const MOST_WORDS: usize = 32;
 const CLASSES: usize = 60;
 
 /// What can be written, and what it finds.
-const TERMS: [(&str, &str); 9] = [
-    (
-        "class:Welcome",
-        "a class that contains this; class:=WelcomeEmail for this one alone",
-    ),
-    (
-        "queue:mailers",
-        "this queue; queue:mail* for all that begin so",
-    ),
-    (
-        "state:retry",
-        "where it stands: queued, scheduled, retry, dead or running",
-    ),
-    (
-        "args:42",
-        "arguments that contain this; args.0.user.id:7 for a value at its path",
-    ),
-    ("tag:vip", "a job with this tag"),
-    (
-        "error:timeout",
-        "an error whose class or message contains this",
-    ),
-    ("jid:d3ab86…", "the job of this id"),
-    (
-        "since:1h",
-        "what happened last to it is not older; until: for not younger; 90s, 15m, 2d, 1w, or a date",
-    ),
-    (
-        "\"read timed out\"",
-        "anything else is a text that its payload contains; quotes keep words together",
-    ),
+const TERMS: [(&str, Means); 10] = [
+    ("class:Welcome", |w| &w.term_class),
+    ("queue:mailers", |w| &w.term_queue),
+    ("state:retry", |w| &w.term_state),
+    ("args:42", |w| &w.term_args),
+    ("tag:vip", |w| &w.term_tag),
+    ("error:timeout", |w| &w.term_error),
+    ("jid:d3ab86…", |w| &w.term_jid),
+    ("since:1h", |w| &w.term_since),
+    ("\"read timed out\"", |w| &w.term_text),
+    ("-class:Noisy", |w| &w.term_minus),
 ];
+
+type Means = fn(&Words) -> &Text;
 
 /// What is looked for, and where it is gone on with.
 pub(crate) struct Search {
@@ -95,9 +83,16 @@ impl Search {
     pub(crate) async fn run(&self, app: &App, rows: usize) -> Result<Found, Problem> {
         let limits = SearchLimits {
             hits: rows,
+            time: BUDGET,
             ..SearchLimits::default()
         };
-        in_time(app.api.search(&self.query, self.from.as_ref(), limits)).await
+        let from = self.from.as_ref();
+        if app.options.masked.is_empty() {
+            return in_time(app.api.search(&self.query, from, limits)).await;
+        }
+        // What is masked is not found either.
+        let shown = |job: &JobRecord| JobRecord::read(masked::payload(app, job));
+        in_time(app.api.search_shown(&self.query, from, limits, &shown)).await
     }
 
     /// How many jobs stand where the query looks.
@@ -122,6 +117,7 @@ impl Search {
 }
 
 pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let text = params.get("q").trim();
     if is_jid(text) {
         let to = format!("{}{}", asked.to("find"), query(&[("jid", text)]));
@@ -133,7 +129,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         asked: &asked,
         snapshot: &snapshot,
         place: Place::None,
-        title: "Search",
+        title: &w.search,
         live: None,
     };
     let form = Form {
@@ -144,8 +140,8 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
     };
     let with = |form: Markup, body: Markup| {
         page.with(&html! {
-            (notice(&params))
-            (head("Search", &html! { "Jobs in every place: those that run, wait, are scheduled, failed or died" }, &html! {}))
+            (notice(w, &params))
+            (head(&w.search, &html! { (w.search_about) }, &html! {}))
             (form)
             (body)
         })
@@ -180,7 +176,7 @@ pub(crate) async fn show(asked: Asked, params: Params) -> Result<Response, Probl
         form.show(false, None),
         html! {
             (progress.show())
-            @if is_empty { section.panel { (nothing(has_more)) } }
+            @if is_empty { section.panel { (nothing(w, has_more)) } }
             (results::show(&asked, text, found.hits))
             @if !is_empty && has_more { (progress.go_on()) }
         },
@@ -210,21 +206,21 @@ struct Form<'a> {
 
 impl Form<'_> {
     fn show(&self, explained: bool, error: Option<&str>) -> Markup {
+        let w = self.asked.words;
         html! {
             section.panel.search {
-                form role="search" aria-label="Search jobs" action=(self.asked.to("search")) {
-                    label.hidden for="q" { "What to look for" }
+                form role="search" aria-label=(w.search) action=(self.asked.to("search")) {
+                    label.hidden for="q" { (w.search_what) }
                     input #q type="search" name="q" value=(self.text) list="terms-here" autocomplete="off" spellcheck="false" autocapitalize="off"
                         maxlength=(LONGEST) placeholder="class:WelcomeEmail state:retry error:timeout since:1h" aria-invalid=[error.map(|_| "true")] data-terms;
-                    button type="submit" { "Search" }
+                    button type="submit" { (w.search) }
                     (completion("terms-here", Some(self.snapshot), self.classes))
                 }
-                @if let Some(error) = error { p.notice.bad role="alert" { "Nothing was looked for: " (cut(error, 400)) } }
+                @if let Some(error) = error { p.notice.bad role="alert" { (w.not_looked_for.with(&[("why", &cut(error, 400))])) } }
                 details open[explained] {
-                    summary { "What can be written" }
+                    summary { (w.what_can_be_written) }
                     dl.terms {
-                        @for (term, means) in TERMS { dt { code { (term) } } dd { (means) } }
-                        dt { code { "-class:Noisy" } } dd { "a minus turns any of these round; all that is written must hold" }
+                        @for (term, means) in TERMS { dt { code { (term) } } dd { (means(w)) } }
                     }
                 }
             }
@@ -245,16 +241,17 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn show(&self) -> Markup {
+        let w = self.asked.words;
         // Places move while they are looked through.
         let total = self.total.max(self.looked_at);
         html! {
             p.looked role="status" {
-                strong { (count(self.found, "job", "jobs")) } " found. "
+                (w.found.with(&[("jobs", &html! { strong { (w.jobs.of(w, self.found)) } })])) " "
                 @if self.next.is_some() {
-                    "Looked at " (number(self.looked_at)) " of about " (number(total)) ". "
+                    (w.looked_at_about.with(&[("n", &w.number(self.looked_at)), ("total", &w.number(total))])) " "
                     (self.go_on_link())
                 } @else {
-                    "Looked at all " (number(self.looked_at)) "."
+                    (w.looked_at_all.with(&[("n", &w.number(self.looked_at))]))
                 }
             }
         }
@@ -273,24 +270,22 @@ impl Progress<'_> {
             ("from", next),
             ("seen", &seen),
         ];
-        html! { a href={ (self.asked.to("search")) (query(&values)) } rel="next" { "Go on" } }
+        html! { a href={ (self.asked.to("search")) (query(&values)) } rel="next" { (self.asked.words.go_on) } }
     }
 }
 
-fn nothing(more: bool) -> Markup {
+fn nothing(w: &'static Words, more: bool) -> Markup {
     if more {
-        empty("Nothing found yet", "There is more to look at: go on.")
+        empty(&w.nothing_found_yet, &w.search_goes_on)
     } else {
-        empty(
-            "Nothing found",
-            "All that this can stand for was looked at. Jobs that are done are kept nowhere.",
-        )
+        empty(&w.nothing_found, &w.search_ended)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     #[test]
     fn an_id_is_told_from_a_text() {
@@ -302,13 +297,14 @@ mod tests {
 
     #[test]
     fn all_that_is_explained_can_be_written() {
+        let words = Language::English.words();
         for (term, _) in TERMS {
             assert!(term.parse::<Query>().is_ok(), "{term}");
         }
         let explained = |name: &str| {
-            TERMS
-                .iter()
-                .any(|(term, text)| format!("{term} {text}").contains(&format!("{name}:")))
+            TERMS.iter().any(|(term, text)| {
+                format!("{term} {}", &**text(words)).contains(&format!("{name}:"))
+            })
         };
         for name in Query::qualifiers() {
             assert!(explained(name), "{name}");

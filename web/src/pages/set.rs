@@ -1,27 +1,36 @@
 //! The schedule, the retries and the dead set.
 
+mod act;
+mod rows;
+
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use sancho::api::{Acted, JobSet, SortedEntry, Sweep};
+use sancho::api::{JobSet, SortedEntry};
 use sancho::job::Timestamp;
 use sancho::store::{Order, TimedSet};
 
 use crate::action::Action;
 use crate::app::{App, Asked};
-use crate::format::{count, cut, number, time};
+use crate::format::cut;
+use crate::language::Words;
 use crate::links::query;
-use crate::page::{Page, Place, button, empty, head};
+use crate::live::Table;
+use crate::page::{Page, Place, empty, head};
 use crate::params::{Params, Posted};
 use crate::problem::Problem;
 use crate::snapshot::{Snapshot, Snapshots, in_time};
-use crate::sweeps::Sweeps;
 
-use super::{Pager, Tally, back, confirm, job_cell, notice, print_of, queue_link};
+use super::{Pager, masked, notice, print_of};
+use act::act;
+pub(crate) use act::sweep;
+use rows::all;
+pub(crate) use rows::{selection, table};
 
 /// How long a page looks through a set for a text.
-const BUDGET: Duration = Duration::from_millis(120);
+const BUDGET: Duration = Duration::from_millis(100);
 
 /// How many entries are looked at in one round trip.
 const PART: usize = 500;
@@ -31,51 +40,29 @@ const PART: usize = 500;
 pub(crate) struct Kind {
     pub(crate) set: TimedSet,
     pub(crate) path: &'static str,
-    title: &'static str,
     place: Place,
     order: Order,
-    /// What its time is.
-    when: &'static str,
-    empty: (&'static str, &'static str),
 }
 
 pub(crate) const SCHEDULED: Kind = Kind {
     set: TimedSet::Schedule,
     path: "scheduled",
-    title: "Scheduled",
     place: Place::Scheduled,
     order: Order::Forward,
-    when: "Runs",
-    empty: (
-        "Nothing is scheduled",
-        "Jobs that are pushed with a time (perform_in, perform_at) wait here for it.",
-    ),
 };
 
 pub(crate) const RETRIES: Kind = Kind {
     set: TimedSet::Retry,
     path: "retries",
-    title: "Retries",
     place: Place::Retries,
     order: Order::Forward,
-    when: "Next try",
-    empty: (
-        "Nothing to retry",
-        "Jobs that failed wait here for their next try.",
-    ),
 };
 
 pub(crate) const DEAD: Kind = Kind {
     set: TimedSet::Dead,
     path: "dead",
-    title: "Dead",
     place: Place::Dead,
     order: Order::Backward,
-    when: "Died",
-    empty: (
-        "Nothing died",
-        "Jobs that failed for the last time are kept here, to be retried by hand or deleted.",
-    ),
 };
 
 /// What is done to entries.
@@ -83,8 +70,6 @@ pub(crate) const DEAD: Kind = Kind {
 struct Deed {
     name: &'static str,
     action: Action,
-    /// What its button says.
-    button: &'static str,
     destroys: bool,
 }
 
@@ -92,19 +77,16 @@ const DEEDS: [Deed; 3] = [
     Deed {
         name: "retry",
         action: Action::RetryJobs,
-        button: "Retry now",
         destroys: false,
     },
     Deed {
         name: "kill",
         action: Action::KillJobs,
-        button: "Kill",
         destroys: true,
     },
     Deed {
         name: "delete",
         action: Action::DeleteJobs,
-        button: "Delete",
         destroys: true,
     },
 ];
@@ -136,11 +118,27 @@ impl Kind {
             .filter(move |deed| deed.name != "kill" || self.set != TimedSet::Dead)
     }
 
+    /// What it is called.
+    pub(crate) fn title(self, w: &'static Words) -> &'static str {
+        self.place.name(w)
+    }
+
+    /// What its time is.
+    fn when(self, w: &'static Words) -> &'static str {
+        match self.set {
+            TimedSet::Schedule => &w.runs_head,
+            TimedSet::Retry => &w.next_try,
+            TimedSet::Dead => &w.died,
+        }
+    }
+
     /// What a button is called here.
-    fn word(self, deed: Deed) -> &'static str {
+    fn word(self, w: &'static Words, deed: Deed) -> &'static str {
         match (deed.name, self.set) {
-            ("retry", TimedSet::Schedule) => "Run now",
-            _ => deed.button,
+            ("retry", TimedSet::Schedule) => &w.run_now,
+            ("retry", _) => &w.retry_now,
+            ("kill", _) => &w.kill,
+            _ => &w.delete,
         }
     }
 }
@@ -176,14 +174,16 @@ pub(crate) async fn act_on_dead(asked: Asked, Posted(posted): Posted) -> Result<
 }
 
 /// What a page of a set has.
-struct Found {
-    entries: Vec<SortedEntry>,
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) entries: Vec<SortedEntry>,
     next: Option<u64>,
     /// How many entries were looked at, where a text was looked for.
     looked_at: Option<u64>,
 }
 
 async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Problem> {
+    let w = asked.words;
     let snapshot = Snapshots::get(&asked.app).await?;
     let (text, from, rows) = (
         params.get("q"),
@@ -201,26 +201,66 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
         look(kind, asked, text, from, rows).await?
     };
     let size = kind.size(&snapshot);
+    // The first rows stay current; who has gone on, or filters, is not disturbed.
+    let is_live = text.is_empty() && from == 0;
+    let view = is_live.then(|| Table::of_set(kind, rows).view());
     let page = Page {
         asked,
         snapshot: &snapshot,
         place: kind.place,
-        title: kind.title,
-        live: None,
+        title: kind.title(w),
+        live: view.as_deref(),
     };
     let filter = html! {
         form.filter action=(asked.to(kind.path)) {
-            label.hidden for="q" { "Show those that contain a text" }
-            input #q type="search" name="q" value=(text) placeholder="Contains…" autocomplete="off" spellcheck="false";
-            button type="submit" { "Filter" }
+            label.hidden for="q" { (w.contains_label) }
+            input #q type="search" name="q" value=(text) placeholder=(w.contains) autocomplete="off" spellcheck="false";
+            button type="submit" { (w.filter) }
         }
     };
     Ok(page.with(&html! {
-        (notice(params))
-        (head(kind.title, &html! { (count(size, "job", "jobs")) }, &filter))
+        (notice(w, params))
+        (head(kind.title(w), &html! { (w.jobs.of(w, size)) }, &filter))
         (looked(kind, asked, text, &found, size))
+        div data-current[is_live] { (current(kind, asked, (text, from, rows), &found, size)) }
+    }))
+}
+
+/// The first rows of the set at this path.
+pub(crate) async fn first(app: &App, path: &str, rows: usize) -> Result<Found, Problem> {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    let page = in_time(kind.jobs(app).page(kind.order, 0, rows)).await?;
+    Ok(Found {
+        entries: page.entries,
+        next: page.next,
+        looked_at: None,
+    })
+}
+
+/// The same as they are shown.
+pub(crate) fn shown(
+    path: &str,
+    asked: &Asked,
+    found: &Found,
+    rows: usize,
+    snapshot: &Snapshot,
+) -> Markup {
+    let kind = Kind::named(path).unwrap_or(RETRIES);
+    current(kind, asked, ("", 0, rows), found, kind.size(snapshot))
+}
+
+/// What stays current.
+fn current(
+    kind: Kind,
+    asked: &Asked,
+    (text, from, rows): (&str, u64, usize),
+    found: &Found,
+    size: u64,
+) -> Markup {
+    let w = asked.words;
+    html! {
         @if found.entries.is_empty() {
-            section.panel { (nothing(kind, text, from, found.next.is_some())) }
+            section.panel { (nothing(w, kind, text, from, found.next.is_some())) }
         } @else {
             form method="post" action=(asked.to(kind.path)) data-select {
                 input type="hidden" name="q" value=(text);
@@ -232,7 +272,7 @@ async fn show(kind: Kind, asked: &Asked, params: &Params) -> Result<Response, Pr
             (Pager { asked, path: kind.path, values: &[], from, shown: found.entries.len(), total: size, rows, next: found.next }.show())
         }
         @if size > 0 { (all(kind, asked, text, size)) }
-    }))
+    }
 }
 
 /// Looks for a text, as long as there is time for it and as there is room on the page.
@@ -252,7 +292,10 @@ async fn look(
     };
     while let Some(cursor) = found.next {
         let part = in_time(set.scan(text, cursor, PART)).await?;
-        found.entries.extend(part.entries);
+        let shown = part.entries.into_iter();
+        found
+            .entries
+            .extend(shown.filter(|entry| masked::contains(&asked.app, entry, text)));
         found.next = part.next;
         found.looked_at = found.looked_at.map(|n| n + part.looked_at);
         if found.entries.len() >= rows || began.elapsed() >= BUDGET {
@@ -268,98 +311,39 @@ async fn look(
 
 /// How much of the set was looked at for a text, and the way to the rest.
 fn looked(kind: Kind, asked: &Asked, text: &str, found: &Found, size: u64) -> Markup {
+    let w = asked.words;
     html! {
         @if let Some(looked_at) = found.looked_at {
             p.looked {
-                "“" (cut(text, 80)) "”: " (count(found.entries.len() as u64, "job", "jobs")) " in about " (number(looked_at.min(size))) " of " (number(size)) " looked at. "
+                (w.looked_for.with(&[
+                    ("text", &cut(text, 80)),
+                    ("jobs", &w.jobs.of(w, found.entries.len() as u64)),
+                    ("n", &w.number(looked_at.min(size))),
+                    ("total", &w.number(size)),
+                ]))
+                " "
                 @if let Some(next) = found.next {
-                    a href={ (asked.to(kind.path)) (query(&[("q", text), ("from", &next.to_string())])) } { "Look at more" }
+                    a href={ (asked.to(kind.path)) (query(&[("q", text), ("from", &next.to_string())])) } { (w.look_at_more) }
                     " · "
                 }
-                a href=(asked.to(kind.path)) { "Show all" }
+                a href=(asked.to(kind.path)) { (w.show_all) }
             }
         }
     }
 }
 
-fn nothing(kind: Kind, text: &str, from: u64, more: bool) -> Markup {
+fn nothing(w: &'static Words, kind: Kind, text: &str, from: u64, more: bool) -> Markup {
     if !text.is_empty() {
-        let hint = if more {
-            "There is more to look at."
-        } else {
-            "The whole set was looked at."
-        };
-        return empty("Nothing found", hint);
+        let hint = if more { &w.set_not_whole } else { &w.set_whole };
+        return empty(&w.nothing_found, hint);
     }
     if from > 0 {
-        return empty(
-            "Nothing here any more",
-            "There are fewer jobs by now: go back to the first page.",
-        );
+        return empty(&w.nothing_here, &w.fewer_jobs);
     }
-    empty(kind.empty.0, kind.empty.1)
-}
-
-pub(crate) fn selection(kind: Kind, asked: &Asked) -> Markup {
-    html! {
-        div.selection {
-            span.chosen aria-live="polite" { "Selected jobs" }
-            @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(deed), deed.destroys.then_some(match deed.name { "kill" => "Move the selected jobs to the dead set?", _ => "Delete the selected jobs?" })))
-            }
-        }
-    }
-}
-
-pub(crate) fn table(kind: Kind, asked: &Asked, entries: &[SortedEntry]) -> Markup {
-    let fails = kind.set != TimedSet::Schedule;
-    html! {
-        table.rows {
-            caption.hidden { (kind.title) }
-            thead { tr {
-                th.check scope="col" { input.every type="checkbox" aria-label="Select all rows" hidden; }
-                th scope="col" { (kind.when) }
-                @if kind.set == TimedSet::Retry { th.num scope="col" { "Tries" } }
-                th scope="col" { "Job" }
-                th scope="col" { "Queue" }
-                @if fails { th scope="col" { "Error" } }
-            } }
-            tbody {
-                @for entry in entries {
-                    tr {
-                        td.check { input type="checkbox" name="id" value=(key(entry)) aria-label={ "Select " (cut(&entry.display_class(), 60)) }; }
-                        td.when { (time(entry.at(), asked.now)) }
-                        @if kind.set == TimedSet::Retry { td.num { (entry.retry_count().unwrap_or(0).saturating_add(1)) } }
-                        (job_cell(asked, entry, &link(asked, entry)))
-                        td { (queue_link(asked, entry.queue())) }
-                        @if fails { td.error {
-                            @if let Some(class) = entry.error_class() { strong { (cut(&class, 80)) } " " }
-                            @if let Some(message) = entry.error_message() { span { (cut(&message, 200)) } }
-                            @else if let Some(problem) = entry.problem() { span { (cut(&problem, 200)) } }
-                        } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What can be done to all of them.
-fn all(kind: Kind, asked: &Asked, text: &str, size: u64) -> Markup {
-    let of = if text.is_empty() {
-        format!("all {}", count(size, "job", "jobs"))
-    } else {
-        format!("all jobs that contain “{}”", cut(text, 40))
-    };
-    html! {
-        form.all method="post" action=(asked.to(kind.path)) {
-            input type="hidden" name="all" value="yes";
-            input type="hidden" name="q" value=(text);
-            span { "With " (of) ":" }
-            @for deed in kind.deeds() {
-                (button(asked, deed.action, deed.name, kind.word(deed), Some(&format!("{} {of}?", kind.word(deed)))))
-            }
-        }
+    match kind.set {
+        TimedSet::Schedule => empty(&w.nothing_scheduled, &w.nothing_scheduled_hint),
+        TimedSet::Retry => empty(&w.nothing_to_retry, &w.nothing_to_retry_hint),
+        TimedSet::Dead => empty(&w.nothing_died, &w.nothing_died_hint),
     }
 }
 
@@ -397,141 +381,13 @@ pub(crate) async fn find(
             .then(|| (Timestamp::from_score(score), jid))
     });
     let Some((at, jid)) = parsed else {
-        return Err(Problem::not_found(format!(
-            "{:?} names no job.",
-            cut(id, 80)
-        )));
+        let id = cut(id, 80);
+        return Err(Problem::said(StatusCode::NOT_FOUND, move |w| {
+            w.no_such_job.text(&[("id", &id)])
+        }));
     };
     let found = in_time(set.fetch(at, Some(jid))).await?;
     Ok(found
         .into_iter()
         .find(|entry| print.is_empty() || print_of(entry.payload()) == print))
-}
-
-async fn act(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
-    let did = posted.get("do");
-    if did == "reschedule" {
-        return reschedule(kind, asked, posted).await;
-    }
-    let deed = kind.deeds().find(|deed| deed.name == did).ok_or_else(|| {
-        Problem::invalid("Nothing was done: this cannot be done with these jobs.")
-    })?;
-    asked.permit(deed.action)?;
-    let everything = posted.get("all") == "yes";
-    // What was found by a search is acted on here, and the way leads back to it.
-    let leads_to = match posted.get("back") {
-        "search" => "search",
-        _ => kind.path,
-    };
-    let keys: Vec<&str> = posted.all("id").collect();
-    if !everything && keys.is_empty() {
-        return Ok(back(
-            asked,
-            leads_to,
-            &[("did", "nothing"), ("q", posted.get("q"))],
-        ));
-    }
-    if (deed.destroys || everything) && posted.get("sure").is_empty() {
-        let which = match (everything, posted.get("q")) {
-            (true, "") => "all jobs".to_owned(),
-            (true, text) => format!("all jobs that contain “{}”", cut(text, 60)),
-            (false, _) => count(keys.len() as u64, "job", "jobs"),
-        };
-        let question = format!("{}: {which} of {}?", kind.word(deed), kind.title);
-        return confirm(asked, kind.path, posted, &question).await;
-    }
-    if everything {
-        return act_on_all(kind, deed, asked, posted.get("q")).await;
-    }
-    let set = kind.jobs(&asked.app);
-    let mut tally = Tally::default();
-    asked.begin(
-        deed.action,
-        &format!(
-            "{} in {}: {}",
-            count(keys.len() as u64, "job", "jobs"),
-            kind.path,
-            keys.join(" ")
-        ),
-    )?;
-    for key in keys {
-        let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
-        let Some(entry) = find(&set, id, print).await? else {
-            tally.add(Acted::Gone);
-            continue;
-        };
-        tally.add(match deed.name {
-            "delete" => set.delete(&entry).await?,
-            "kill" => set.kill(&entry).await?,
-            _ if kind.set == TimedSet::Schedule => set.add_to_queue(&entry).await?,
-            _ => set.retry(&entry).await?,
-        });
-    }
-    Ok(tally.back(asked, leads_to, deed.name, &[("q", posted.get("q"))]))
-}
-
-async fn act_on_all(
-    kind: Kind,
-    deed: Deed,
-    asked: &Asked,
-    text: &str,
-) -> Result<Response, Problem> {
-    let what = if text.is_empty() {
-        format!("{} all of {}", deed.name, kind.path)
-    } else {
-        format!("{} all of {} that contain {text:?}", deed.name, kind.path)
-    };
-    asked.begin(deed.action, &what)?;
-    let set = kind.jobs(&asked.app);
-    let sweep = sweep(&set, deed.name);
-    let sweep = if text.is_empty() {
-        sweep
-    } else {
-        let text = text.to_owned();
-        sweep.matching(move |entry| contains(entry.payload(), text.as_bytes()))
-    };
-    let task = Sweeps::start(&asked.app, what, kind.path, vec![sweep]).await;
-    Ok(back(asked, "sweep", &[("id", &task.id.to_string())]))
-}
-
-/// The action of this name on all entries.
-pub(crate) fn sweep(set: &JobSet, name: &str) -> Sweep {
-    match name {
-        "delete" => set.delete_all(),
-        "kill" => set.kill_all(),
-        _ if set.name() == TimedSet::Schedule.name() => set.add_all_to_queue(),
-        _ => set.retry_all(),
-    }
-}
-
-fn contains(payload: &[u8], text: &[u8]) -> bool {
-    payload.windows(text.len()).any(|part| part == text)
-}
-
-async fn reschedule(kind: Kind, asked: &Asked, posted: &Params) -> Result<Response, Problem> {
-    asked.permit(Action::RescheduleJobs)?;
-    let key = posted.get("id");
-    let minutes = posted
-        .number("minutes")
-        .filter(|minutes| *minutes <= 60 * 24 * 366)
-        .ok_or_else(|| {
-            Problem::invalid(
-                "Nothing was done: say in how many minutes it is to run, at most a year.",
-            )
-        })?;
-    let set = kind.jobs(&asked.app);
-    let (id, print) = key.rsplit_once('|').unwrap_or((key, ""));
-    asked.begin(
-        Action::RescheduleJobs,
-        &format!("{id} in {} to in {minutes} min", kind.path),
-    )?;
-    let mut tally = Tally::default();
-    match find(&set, id, print).await? {
-        Some(entry) => {
-            let at = asked.app.api.now().after(Duration::from_secs(minutes * 60));
-            tally.add(set.reschedule(&entry, at).await?);
-        }
-        None => tally.add(Acted::Gone),
-    }
-    Ok(tally.back(asked, kind.path, "reschedule", &[]))
 }

@@ -15,7 +15,7 @@ use crate::format::rfc3339;
 use crate::json::line;
 use crate::pages::cron::args;
 use crate::pages::dashboard::is_served;
-use crate::pages::{arguments, masks};
+use crate::pages::{arguments, masked, masks};
 use crate::sweeps::Task;
 
 pub(super) fn time(at: Timestamp) -> Value {
@@ -44,20 +44,22 @@ pub(super) fn entry(app: &App, entry: &SortedEntry) -> Map<String, Value> {
 pub(super) fn job(app: &App, job: &JobRecord) -> Map<String, Value> {
     let args = arguments(app, job);
     let args: Vec<String> = args.iter().map(|(_, arg)| line(arg, masks(app))).collect();
+    let tags = job.tags().into_iter();
+    let tags = tags.map(|tag| masked::text(app, job, tag.into()));
     object(json!({
         "jid": job.jid().as_str(),
         "class": job.display_class(),
         "queue": job.queue(),
         "args": args,
-        "tags": job.tags(),
+        "tags": tags.collect::<Vec<_>>(),
         "created_at": job.created_at().map(time),
         "enqueued_at": job.enqueued_at().map(time),
         "failed_at": job.failed_at().map(time),
         "retried_at": job.retried_at().map(time),
         "retry_count": job.retry_count(),
         "error_class": job.error_class(),
-        "error_message": job.error_message(),
-        "problem": job.problem(),
+        "error_message": masked::error_message(app, job),
+        "problem": masked::problem(app, job),
     }))
 }
 

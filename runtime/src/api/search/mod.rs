@@ -65,6 +65,9 @@ impl Default for SearchLimits {
     }
 }
 
+/// What of a job may be seen by whoever searches.
+pub type Shown<'a> = dyn Fn(&JobRecord) -> JobRecord + Send + Sync + 'a;
+
 /// Where a search goes on. Its text (`retry:1500`, `queued:200:mailers`) can be kept in a link: jobs that come and go meanwhile may be seen
 /// twice or missed, as in any page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,11 +115,36 @@ impl Api {
         from: Option<&SearchCursor>,
         limits: SearchLimits,
     ) -> Result<Found, ApiError> {
+        self.part_of_search(query, from, limits, None).await
+    }
+
+    /// The same, where a job is looked at as `shown` has it: what is left out there is not found, and so cannot be guessed either.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub async fn search_shown(
+        &self,
+        query: &Query,
+        from: Option<&SearchCursor>,
+        limits: SearchLimits,
+        shown: &Shown<'_>,
+    ) -> Result<Found, ApiError> {
+        self.part_of_search(query, from, limits, Some(shown)).await
+    }
+
+    async fn part_of_search(
+        &self,
+        query: &Query,
+        from: Option<&SearchCursor>,
+        limits: SearchLimits,
+        shown: Option<&Shown<'_>>,
+    ) -> Result<Found, ApiError> {
         check_limit(limits.hits)?;
         let mut part = Part {
             api: self,
             query,
             limits,
+            shown,
             began: Instant::now(),
             found: Found::default(),
         };
@@ -134,6 +162,7 @@ struct Part<'a> {
     api: &'a Api,
     query: &'a Query,
     limits: SearchLimits,
+    shown: Option<&'a Shown<'a>>,
     began: Instant,
     found: Found,
 }
@@ -244,7 +273,11 @@ impl Part<'_> {
                 break;
             }
             taken += 1;
-            if self.query.matches(&hit, now) {
+            let shown = self.shown.map(|shown| shown(hit.job()));
+            if self
+                .query
+                .matches(&hit, shown.as_ref().unwrap_or(hit.job()), now)
+            {
                 self.found.hits.push(hit);
             }
         }

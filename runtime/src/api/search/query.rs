@@ -1,10 +1,16 @@
 //! What is looked for, and how it is written.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+
+use words::{Word, words};
 
 use super::Hit;
 use crate::api::{ApiError, JobRecord};
@@ -182,18 +188,17 @@ impl Query {
         })
     }
 
-    /// Whether this job is looked for.
-    pub(super) fn matches(&self, hit: &Hit, now: Timestamp) -> bool {
+    /// Whether this job is looked for, by what is shown of it.
+    pub(super) fn matches(&self, hit: &Hit, job: &JobRecord, now: Timestamp) -> bool {
         let mut folded = Folded::default();
         self.terms
             .iter()
-            .all(|term| term.test.holds(hit, &mut folded, now) != term.negated)
+            .all(|term| term.test.holds(hit, job, &mut folded, now) != term.negated)
     }
 }
 
 impl Test {
-    fn holds(&self, hit: &Hit, folded: &mut Folded, now: Timestamp) -> bool {
-        let job = hit.job();
+    fn holds(&self, hit: &Hit, job: &JobRecord, folded: &mut Folded, now: Timestamp) -> bool {
         match self {
             Self::Class(Name::Exactly(name)) => job.class() == name || job.display_class() == *name,
             Self::Class(Name::Containing(part)) => {
@@ -289,60 +294,6 @@ impl FromStr for Query {
     }
 }
 
-/// A word of a query: what stands before its first colon outside of quotes, and the rest.
-struct Word {
-    negated: bool,
-    key: Option<String>,
-    value: String,
-}
-
-fn words(text: &str) -> Result<Vec<Word>, ApiError> {
-    let mut words = Vec::new();
-    let mut chars = text.chars().peekable();
-    loop {
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        if chars.peek().is_none() {
-            return Ok(words);
-        }
-        let negated = chars.next_if_eq(&'-').is_some();
-        let (mut key, mut value, mut quoted, mut was_quoted) = (None, String::new(), false, false);
-        while let Some(c) = chars.next_if(|c| quoted || !c.is_whitespace()) {
-            match c {
-                '"' => {
-                    quoted = !quoted;
-                    was_quoted = true;
-                }
-                '\\' if quoted => value.extend(chars.next()),
-                ':' if !was_quoted && key.is_none() && is_key(&value) => {
-                    key = Some(std::mem::take(&mut value));
-                }
-                c => value.push(c),
-            }
-        }
-        if quoted {
-            return Err(invalid(format!("a quote is not closed in `{text}`")));
-        }
-        if value.is_empty() && !was_quoted {
-            let what = key.map_or_else(|| "-".to_owned(), |key| format!("{key}:"));
-            return Err(invalid(format!(
-                "`{what}` has nothing to look for: write it without a space, as in `class:WelcomeEmail`"
-            )));
-        }
-        words.push(Word {
-            negated,
-            key,
-            value,
-        });
-    }
-}
-
-/// Whether a colon behind this makes it a qualifier. A class such as `Mail::Welcome` and a time are none.
-fn is_key(text: &str) -> bool {
-    text.split('.')
-        .next()
-        .is_some_and(|start| !start.is_empty() && start.chars().all(|c| c.is_ascii_lowercase()))
-}
-
 fn term(word: Word) -> Result<Term, ApiError> {
     let Word {
         negated,
@@ -413,100 +364,5 @@ fn invalid(what: String) -> ApiError {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::search::Hit;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-
-    fn finds(query: &str, payload: &str) -> bool {
-        let hit = Hit::Queued {
-            job: JobRecord::new(payload.to_owned().into(), Some("mailers")),
-            position: 0,
-        };
-        query.parse::<Query>().unwrap().matches(&hit, NOW)
-    }
-
-    #[test]
-    fn each_qualifier_holds_for_what_it_says() {
-        let job = r#"{"class":"Mail::Welcome","args":[42,{"user":{"id":7,"name":"Ana"}}],"jid":"d3ab","tags":["vip","de"],
-            "error_class":"Net::ReadTimeout","error_message":"read timed out","failed_at":1789999000000}"#;
-        for query in [
-            "",
-            "class:welcome",
-            "class:=Mail::Welcome",
-            "queue:mailers",
-            "queue:mail*",
-            "state:queued",
-            "args:42",
-            "args:ana",
-            "args.0:42",
-            "args.1.user.id:7",
-            "args.1.user.name:Ana",
-            "tag:vip",
-            "error:readtimeout",
-            "error:\"timed out\"",
-            "jid:d3ab",
-            "since:1h",
-            "until:1m",
-            "since:2026-09-20",
-            "-class:Noisy",
-            "-state:dead",
-            "\"read timed\"",
-            "TIMED",
-            "Mail::Welcome",
-            "class:welcome tag:vip args:42",
-        ] {
-            assert!(finds(query, job), "{query}");
-        }
-        for query in [
-            "class:noisy",
-            "class:=Welcome",
-            "queue:mail",
-            "queue:other*",
-            "state:retry",
-            "args:43",
-            "args.0:4",
-            "args.2:42",
-            "args.1.user:7",
-            "tag:vi",
-            "error:refused",
-            "jid:d3a",
-            "since:5m",
-            "until:1h",
-            "until:2026-09-20",
-            "-tag:vip",
-            "-timed",
-            "class:welcome tag:none",
-        ] {
-            assert!(!finds(query, job), "{query}");
-        }
-    }
-
-    #[test]
-    fn a_payload_that_is_no_job_is_found_by_its_text_alone() {
-        assert!(finds("bad", "{bad json"));
-        assert!(!finds("class:bad", "{bad json"));
-        assert!(!finds("since:1h", "{bad json"));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_by_name() {
-        for (query, named) in [
-            ("klass:A", "`klass:` is no qualifier"),
-            ("state:asleep", "`state:asleep` is no state"),
-            ("since:yesterday", "`yesterday` is no time"),
-            ("since:9999999999999999999w", "is no time"),
-            ("class:", "`class:` has nothing"),
-            ("-", "`-` has nothing"),
-            ("\"open", "a quote is not closed"),
-        ] {
-            let error = query.parse::<Query>().unwrap_err().to_string();
-            assert!(error.contains(named), "{query}: {error}");
-        }
     }
 }

@@ -169,7 +169,9 @@ pub(super) fn repair(
             let update = format!(
                 "UPDATE OR REPLACE {table} SET payload = CAST(payload AS BLOB) WHERE typeof(payload) <> 'blob'"
             );
-            Ok(tables.connection.execute(&update, [])? > 0)
+            let any = tables.connection.execute(&update, [])? > 0;
+            count_again(tables)?;
+            Ok(any)
         }
         DefectKind::LostClaims => register(tables, &subject),
         DefectKind::LostPayloads => rescue(tables, &subject, &part, now),
@@ -234,11 +236,18 @@ fn rescue(
             let update = "UPDATE OR REPLACE timed SET place = ?2, at = ?3 WHERE place = ?1 AND place NOT IN (0, 1, 2)";
             let dead = params![of, place(TimedSet::Dead), now.as_micros()];
             any = tables.connection.execute(update, dead)? > 0;
+            count_again(tables)?;
             tables.changed(InterestKind::Timed);
         }
         _ => {}
     }
     Ok(any)
+}
+
+/// Counts the sets, after a change that is not counted by itself.
+fn count_again(tables: &Tables<'_>) -> rusqlite::Result<()> {
+    let update = "UPDATE size SET changes = changes + 1, n = (SELECT count(*) FROM timed WHERE timed.place = size.place)";
+    tables.connection.execute(update, []).map(|_| ())
 }
 
 fn first_row<T>(

@@ -70,6 +70,12 @@ fn take(
             .connection
             .prepare_cached("DELETE FROM ready WHERE queue = ?1 AND pos <= ?2")?;
         delete.execute(params![queue, last])?;
+        // Holes that are before the first payload now: their positions may be given again.
+        let mut holes = tables.connection.prepare_cached(
+            "DELETE FROM hole WHERE queue = ?1 AND
+             pos < coalesce((SELECT min(pos) FROM ready WHERE queue = ?1), 9223372036854775807)",
+        )?;
+        holes.execute([queue])?;
     }
     Ok(())
 }

@@ -362,22 +362,49 @@ pub(super) fn put(
 }
 
 fn take(tables: &mut Tables<'_>, from: &PlaceName, payload: &[u8]) -> rusqlite::Result<()> {
-    let (number, sql) = match from {
-        PlaceName::Queue(name) => (
-            tables.known_queue(name)?,
-            "DELETE FROM ready WHERE queue = ?1 AND pos =
-             (SELECT max(pos) FROM ready WHERE queue = ?1 AND payload = ?2)",
-        ),
-        PlaceName::Timed(set) => (
-            Some(place(*set)),
-            "DELETE FROM timed WHERE place = ?1 AND payload = ?2",
-        ),
-    };
-    let Some(number) = number else {
+    match from {
+        PlaceName::Queue(name) => match tables.known_queue(name)? {
+            Some(queue) => take_waiting(tables, queue, payload),
+            None => Ok(()),
+        },
+        PlaceName::Timed(set) => {
+            let mut delete = tables
+                .connection
+                .prepare_cached("DELETE FROM timed WHERE place = ?1 AND payload = ?2")?;
+            delete.execute(params![place(*set), payload]).map(|_| ())
+        }
+    }
+}
+
+fn take_waiting(tables: &Tables<'_>, queue: i64, payload: &[u8]) -> rusqlite::Result<()> {
+    let mut delete = tables.connection.prepare_cached(
+        "DELETE FROM ready WHERE queue = ?1 AND pos =
+         (SELECT max(pos) FROM ready WHERE queue = ?1 AND payload = ?2) RETURNING pos",
+    )?;
+    let taken = delete.query_row(params![queue, payload], |row| row.get::<_, i64>(0));
+    let Some(pos) = taken.optional()? else {
         return Ok(());
     };
-    let mut delete = tables.connection.prepare_cached(sql)?;
-    delete.execute(params![number, payload]).map(|_| ())
+    let mut ends = tables.connection.prepare_cached(
+        "SELECT (SELECT min(pos) FROM ready WHERE queue = ?1), (SELECT max(pos) FROM ready WHERE queue = ?1)",
+    )?;
+    let (first, last): (Option<i64>, Option<i64>) =
+        ends.query_row([queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = match (first, last) {
+        (Some(first), Some(last)) if first < pos && pos < last => {
+            "INSERT OR IGNORE INTO hole (queue, pos) VALUES (?1, ?2)"
+        }
+        // An end was taken: what was a hole beside it is one no more, since its position may be given again.
+        (Some(first), _) if pos < first => {
+            "DELETE FROM hole WHERE queue = ?1 AND pos > ?2 AND pos < (SELECT min(pos) FROM ready WHERE queue = ?1)"
+        }
+        (Some(_), _) => {
+            "DELETE FROM hole WHERE queue = ?1 AND pos < ?2 AND pos > (SELECT max(pos) FROM ready WHERE queue = ?1)"
+        }
+        (None, _) => "DELETE FROM hole WHERE queue = ?1 AND pos <> ?2",
+    };
+    let mut keep = tables.connection.prepare_cached(sql)?;
+    keep.execute(params![queue, pos]).map(|_| ())
 }
 
 fn clear(tables: &mut Tables<'_>, all_of: &PlaceName) -> rusqlite::Result<()> {
@@ -392,7 +419,14 @@ fn clear(tables: &mut Tables<'_>, all_of: &PlaceName) -> rusqlite::Result<()> {
         return Ok(());
     };
     let mut delete = tables.connection.prepare_cached(sql)?;
-    delete.execute([number]).map(|_| ())
+    delete.execute([number])?;
+    if let PlaceName::Queue(_) = all_of {
+        let mut holes = tables
+            .connection
+            .prepare_cached("DELETE FROM hole WHERE queue = ?1")?;
+        holes.execute([number])?;
+    }
+    Ok(())
 }
 
 fn join(tables: &Tables<'_>, set: Members, member: &str) -> rusqlite::Result<()> {
@@ -420,7 +454,7 @@ fn trim(tables: &Tables<'_>, set: TimedSet, before: Timestamp, keep: u64) -> rus
     old.execute(params![set, before.as_micros()])?;
     let mut count = tables
         .connection
-        .prepare_cached("SELECT count(*) FROM timed WHERE place = ?1")?;
+        .prepare_cached("SELECT n FROM size WHERE place = ?1")?;
     let over = count
         .query_row([set], |row| row.get::<_, i64>(0))?
         .saturating_sub(number(keep));

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::check::check;
 use super::claim::claimed;
 use super::commit::{members, number, place};
+use super::page::{Marks, entry, page, part_of, scan};
 use super::{SqliteStore, name, notes};
 use crate::job::Timestamp;
 use crate::store::{
@@ -41,6 +42,17 @@ impl SqliteStore {
         })
     }
 
+    fn look_for_a_page<'a>(
+        &'a self,
+        look: impl FnOnce(&Connection, &mut Marks) -> rusqlite::Result<Page> + Send + 'static,
+    ) -> Answer<'a, Page> {
+        let marks = self.marks.clone();
+        self.look(move |connection| {
+            let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+            look(connection, &mut marks)
+        })
+    }
+
     fn look_at_notes<'a, T: Send + 'static>(
         &'a self,
         keys: &'a [Key],
@@ -60,7 +72,9 @@ impl Inspect for SqliteStore {
         limit: usize,
     ) -> Answer<'a, Page> {
         let at = at.clone();
-        self.look(move |connection| page(connection, &at, order, cursor, limit))
+        self.look_for_a_page(move |connection, marks| {
+            page(connection, marks, &at, order, cursor, limit)
+        })
     }
 
     fn scan<'a>(
@@ -71,7 +85,9 @@ impl Inspect for SqliteStore {
         limit: usize,
     ) -> Answer<'a, Page> {
         let text = text.to_owned();
-        self.look(move |connection| scan(connection, set, &text, cursor, limit))
+        self.look_for_a_page(move |connection, marks| {
+            scan(connection, marks, set, &text, cursor, limit)
+        })
     }
 
     fn due(&self, set: TimedSet, now: Timestamp, limit: usize) -> Answer<'_, Due> {
@@ -204,102 +220,11 @@ impl Inspect for SqliteStore {
     }
 }
 
-fn page(
-    connection: &Connection,
-    at: &PlaceName,
-    order: Order,
-    cursor: u64,
-    limit: usize,
-) -> rusqlite::Result<Page> {
-    let sql = match (at, order) {
-        (PlaceName::Queue(_), Order::Forward) => {
-            "SELECT payload, NULL FROM ready WHERE queue = ?1 ORDER BY pos LIMIT ?2 OFFSET ?3"
-        }
-        (PlaceName::Queue(_), Order::Backward) => {
-            "SELECT payload, NULL FROM ready WHERE queue = ?1 ORDER BY pos DESC LIMIT ?2 OFFSET ?3"
-        }
-        (PlaceName::Timed(_), Order::Forward) => {
-            "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3"
-        }
-        (PlaceName::Timed(_), Order::Backward) => {
-            "SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at DESC, payload DESC LIMIT ?2 OFFSET ?3"
-        }
-    };
-    let of = match at {
-        PlaceName::Queue(name) => queue(connection, name)?,
-        PlaceName::Timed(set) => Some(place(*set)),
-    };
-    let Some(of) = of else {
-        return Ok(Page::default());
-    };
-    let rows = number(limit as u64).saturating_add(1);
-    let entries = connection
-        .prepare_cached(sql)?
-        .query_map(params![of, rows, number(cursor)], entry)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(part_of(entries, cursor, limit))
-}
-
-/// A page of these entries, of which one more than it may have was asked for.
-fn part_of(mut entries: Vec<Entry>, cursor: u64, limit: usize) -> Page {
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    Page {
-        next: more.then(|| cursor + entries.len() as u64),
-        entries,
-    }
-}
-
-/// The cursor is how many entries were looked at, earliest first.
-fn scan(
-    connection: &Connection,
-    set: TimedSet,
-    text: &str,
-    cursor: u64,
-    limit: usize,
-) -> rusqlite::Result<Page> {
-    let looked_at = limit.max(1) as u64;
-    let mut select = connection.prepare_cached(
-        "SELECT payload, at FROM
-           (SELECT payload, at FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT ?2 OFFSET ?3)
-         WHERE instr(payload, ?4) > 0",
-    )?;
-    let part = params![
-        place(set),
-        number(looked_at),
-        number(cursor),
-        text.as_bytes()
-    ];
-    let entries = select
-        .query_map(part, entry)?
-        .collect::<rusqlite::Result<_>>()?;
-    let end = cursor.saturating_add(looked_at);
-    let mut beyond = connection.prepare_cached(
-        "SELECT 1 FROM timed WHERE place = ?1 ORDER BY at, payload LIMIT 1 OFFSET ?2",
-    )?;
-    let more = beyond.exists(params![place(set), number(end)])?;
-    Ok(Page {
-        entries,
-        next: more.then_some(end),
-    })
-}
-
-fn queue(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    let mut select = connection.prepare_cached("SELECT id FROM queue WHERE name = ?1")?;
-    select.query_row([name], |row| row.get(0)).optional()
-}
-
-/// A payload, and its time where it has one.
-fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
-    Ok(Entry {
-        payload: Bytes::from(row.get::<_, Vec<u8>>(0)?),
-        at: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_micros),
-    })
-}
-
 fn census(connection: &Connection) -> rusqlite::Result<Census> {
     let mut queues = connection.prepare_cached(
-        "SELECT member.name, (SELECT count(*) FROM ready WHERE queue = queue.id),
+        "SELECT member.name,
+                (SELECT max(pos) FROM ready WHERE queue = queue.id) - (SELECT min(pos) FROM ready WHERE queue = queue.id) + 1
+                - (SELECT count(*) FROM hole WHERE queue = queue.id AND pos > (SELECT min(pos) FROM ready WHERE queue = queue.id)),
                 (SELECT payload FROM ready WHERE queue = queue.id ORDER BY pos LIMIT 1)
          FROM member LEFT JOIN queue ON queue.name = member.name WHERE place = ?1
          ORDER BY member.name",
@@ -308,12 +233,12 @@ fn census(connection: &Connection) -> rusqlite::Result<Census> {
         let head = row.get::<_, Option<Vec<u8>>>(2)?.map(Bytes::from);
         Ok(QueueInfo {
             name: row.get(0)?,
-            size: unsigned(row.get(1)?),
+            size: row.get::<_, Option<i64>>(1)?.map_or(0, unsigned),
             head,
         })
     })?;
     let queues = rows.collect::<rusqlite::Result<_>>()?;
-    let mut timed = connection.prepare_cached("SELECT count(*) FROM timed WHERE place = ?1")?;
+    let mut timed = connection.prepare_cached("SELECT n FROM size WHERE place = ?1")?;
     let mut size = |set| timed.query_row([place(set)], |row| row.get(0).map(unsigned));
     Ok(Census {
         queues,

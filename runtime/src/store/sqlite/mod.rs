@@ -11,6 +11,7 @@ mod inspect;
 mod notes;
 mod open;
 mod owner;
+mod page;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use super::{
 };
 use commit::Doomed;
 pub use open::OpenError;
+use page::Marks;
 use tables::Tables;
 use time::Time;
 use watch::Watch;
@@ -96,6 +98,7 @@ pub struct SqliteStore {
     _watch: Watch,
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
+    marks: Arc<Mutex<Marks>>,
     wake: Arc<Wake>,
     time: Time,
 }
@@ -116,6 +119,7 @@ impl SqliteStore {
             _watch: Watch::start(&path, writer.peek()).map_err(no_thread)?,
             writer,
             reader: Arc::new(Mutex::new(reader)),
+            marks: Arc::default(),
             wake,
             time: Time::new(options.clock),
             path,

@@ -10,10 +10,14 @@ use super::Durability;
 use super::writer::{is_busy, pause};
 
 /// What makes the tables of each version out of those of the version before.
-const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const SCHEMAS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// The version of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How long the opening waits for another process that makes the tables or writes.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use super::{SqliteOptions, SqliteStore};
 use crate::job::Timestamp;
 use crate::store::{
-    Batch, Claim, ClaimRequest, Commit, Effect, End, Inspect, Interest, Lane, Members, Owner,
-    Place, Registration, Source, Standing, Stat, Store, TimedSet, Tx, TxResult,
+    Batch, Claim, ClaimRequest, Commit, Effect, End, Inspect, Interest, Lane, Members, Order,
+    Owner, Place, PlaceName, Registration, Source, Standing, Stat, Store, TimedSet, Tx, TxResult,
 };
 
 /// Far longer than anything here takes.
@@ -341,14 +341,14 @@ fn tables_of_the_next_version_are_refused_and_left_as_they_are() {
     let bed = Bed::new();
     drop(bed.store());
     let stranger = bed.stranger();
-    stranger.execute_batch("PRAGMA user_version = 3").unwrap();
+    stranger.execute_batch("PRAGMA user_version = 4").unwrap();
     let refused = refusal(&bed);
     assert!(
-        refused.contains("version 3") && refused.contains("use a newer sancho"),
+        refused.contains("version 4") && refused.contains("use a newer sancho"),
         "{refused}"
     );
     let version = stranger.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    assert_eq!(version.unwrap(), 3);
+    assert_eq!(version.unwrap(), 4);
 }
 
 #[tokio::test]
@@ -360,7 +360,8 @@ async fn tables_of_the_first_version_are_upgraded_with_their_jobs() {
         "PRAGMA user_version = 1;
          INSERT INTO queue (id, name) VALUES (1, 'new');
          INSERT INTO member (place, name) VALUES (0, 'new');
-         INSERT INTO ready (queue, pos, payload) VALUES (1, 7, CAST('waits' AS BLOB));
+         INSERT INTO ready (queue, pos, payload) VALUES
+             (1, 2, CAST('first' AS BLOB)), (1, 7, CAST('waits' AS BLOB)), (1, 9, CAST('last' AS BLOB));
          INSERT INTO timed (place, payload, at) VALUES (1, CAST('again' AS BLOB), 1000);
          INSERT INTO counter (name, day, n) VALUES ('stat:processed', '', 5);",
     )
@@ -373,7 +374,11 @@ async fn tables_of_the_first_version_are_upgraded_with_their_jobs() {
         let retry = store.find(TimedSet::Retry, b"again").await.unwrap();
         assert_eq!(retry, Some(Timestamp::from_millis(1)));
         assert_eq!(store.counter(Stat::Processed, None).await.unwrap(), 5);
-        assert_eq!(store.census().await.unwrap().queues[0].size, 1);
+        let census = store.census().await.unwrap();
+        assert_eq!((census.queues[0].size, census.retry), (3, 1));
+        let place = PlaceName::queue("new");
+        let page = store.page(&place, Order::Forward, 1, 1).await.unwrap();
+        assert_eq!(page.entries[0].payload, "waits");
     }
     let (store, other) = (bed.store(), bed.store());
     let lists = Interest::lists();
@@ -386,11 +391,220 @@ async fn tables_of_the_first_version_are_upgraded_with_their_jobs() {
     assert_eq!(other.list(&"list".into()).await.unwrap(), [&b"item"[..]]);
     let owner = owner(&store).await;
     let jobs = claim(&store, &owner, 1).await;
-    assert_eq!(jobs, [&b"waits"[..], b"pushed"]);
+    assert_eq!(jobs, [&b"first"[..], b"waits", b"last", b"pushed"]);
     let version = bed
         .stranger()
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    assert_eq!(version.unwrap(), 2);
+    assert_eq!(version.unwrap(), 3);
+}
+
+/// What a queue shows, forward from each place and backward.
+async fn shown(store: &SqliteStore) -> Vec<Vec<Bytes>> {
+    let place = PlaceName::queue("new");
+    let mut shown = Vec::new();
+    for order in [Order::Forward, Order::Backward] {
+        for cursor in 0..8 {
+            let page = store.page(&place, order, cursor, 3).await.unwrap();
+            shown.push(
+                page.entries
+                    .into_iter()
+                    .map(|entry| entry.payload)
+                    .collect(),
+            );
+        }
+    }
+    shown
+}
+
+/// The same of these payloads.
+fn pages(payloads: &[&'static str]) -> Vec<Vec<Bytes>> {
+    let forward: Vec<Bytes> = payloads.iter().map(|text| Bytes::from(*text)).collect();
+    let backward: Vec<Bytes> = forward.iter().rev().cloned().collect();
+    let pages = |all: &[Bytes]| -> Vec<Vec<Bytes>> {
+        let page = |cursor| all.iter().skip(cursor).take(3).cloned().collect();
+        (0..8).map(page).collect()
+    };
+    [pages(&forward), pages(&backward)].concat()
+}
+
+#[tokio::test]
+async fn a_queue_with_holes_is_counted_and_shown_without_them() {
+    let bed = Bed::new();
+    let store = bed.store();
+    let size = async || store.census().await.unwrap().queues[0].size;
+    let take = async |payload: &'static str| {
+        let take = Effect::Take(PlaceName::queue("new"), payload.into());
+        commit(&store, vec![take]).await;
+    };
+    commit(
+        &store,
+        "abcdefg"
+            .split("")
+            .filter(|c| !c.is_empty())
+            .map(|c| put(c.as_bytes()))
+            .collect(),
+    )
+    .await;
+    assert_eq!(
+        shown(&store).await,
+        pages(&["a", "b", "c", "d", "e", "f", "g"])
+    );
+    for payload in ["c", "e", "d"] {
+        take(payload).await;
+    }
+    assert_eq!(
+        (size().await, shown(&store).await),
+        (4, pages(&["a", "b", "f", "g"]))
+    );
+    // Its ends, beside which holes end: their positions are given again.
+    take("g").await;
+    take("f").await;
+    commit(&store, vec![put(b"h"), put(b"i")]).await;
+    assert_eq!(
+        (size().await, shown(&store).await),
+        (4, pages(&["a", "b", "h", "i"]))
+    );
+    take("h").await;
+    let owner = owner(&store).await;
+    let request = |seq, limit| ClaimRequest {
+        owner: owner.clone(),
+        seq,
+        sources: vec![Source {
+            queue: "new".into(),
+            share: limit,
+        }],
+        limit,
+    };
+    store.claim(&request(1, 2)).await.unwrap();
+    let head = Place::Queue {
+        name: "new".into(),
+        end: End::Head,
+    };
+    let back = |payload: &'static str| Effect::Put(payload.into(), head.clone());
+    commit(&store, vec![back("b"), back("a")]).await;
+    assert_eq!(
+        (size().await, shown(&store).await),
+        (3, pages(&["a", "b", "i"]))
+    );
+    take("b").await;
+    commit(
+        &store,
+        vec![
+            Effect::Clear(PlaceName::queue("new")),
+            put(b"x"),
+            put(b"y"),
+            put(b"z"),
+        ],
+    )
+    .await;
+    assert_eq!(
+        (size().await, shown(&store).await),
+        (3, pages(&["x", "y", "z"]))
+    );
+    take("y").await;
+    store.claim(&request(2, 5)).await.unwrap();
+    commit(&store, vec![put(b"1"), put(b"2"), put(b"3")]).await;
+    assert_eq!(
+        (size().await, shown(&store).await),
+        (3, pages(&["1", "2", "3"]))
+    );
+}
+
+#[tokio::test]
+async fn sets_are_counted_and_paged_whoever_changes_them() {
+    let bed = Bed::new();
+    let store = bed.store();
+    let set = TimedSet::Schedule;
+    let entry = |n: u64| {
+        Effect::Put(
+            format!("{n:05}").into(),
+            Place::Timed {
+                set,
+                at: Timestamp::from_micros(i64::try_from(n).unwrap()),
+            },
+        )
+    };
+    commit(&store, (0..3_000).map(entry).collect()).await;
+    // Again, at another time: it is moved.
+    commit(
+        &store,
+        vec![Effect::Put(
+            "00007".into(),
+            Place::Timed {
+                set,
+                at: Timestamp::from_micros(9_000),
+            },
+        )],
+    )
+    .await;
+    let size = async || store.census().await.unwrap().schedule;
+    assert_eq!(size().await, 3_000);
+    let page = async |order, cursor| {
+        let page = store.page(&set.into(), order, cursor, 100).await.unwrap();
+        let first = page
+            .entries
+            .first()
+            .map(|entry| String::from_utf8(entry.payload.to_vec()).unwrap());
+        (first.unwrap_or_default(), page.next)
+    };
+    let mut cursor = Some(0);
+    while let Some(from) = cursor {
+        let next;
+        (_, next) = page(Order::Forward, from).await;
+        // From what is remembered, and a little behind it.
+        assert_eq!(
+            page(Order::Forward, from + 1).await.0,
+            page(Order::Forward, from + 1).await.0
+        );
+        cursor = next;
+    }
+    assert_eq!(
+        page(Order::Forward, 2_000).await,
+        ("02001".into(), Some(2_100))
+    );
+    assert_eq!(
+        page(Order::Forward, 2_050).await,
+        ("02051".into(), Some(2_150))
+    );
+    assert_eq!(page(Order::Backward, 0).await, ("00007".into(), Some(100)));
+    assert_eq!(
+        page(Order::Backward, 100).await,
+        ("02900".into(), Some(200))
+    );
+    // A page near the beginning is counted anew after each change, of whomever.
+    bed.stranger()
+        .execute(
+            "DELETE FROM timed WHERE payload = CAST('02950' AS BLOB)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(
+        (size().await, page(Order::Backward, 100).await),
+        (2_999, ("02899".into(), Some(200)))
+    );
+    // One that is deep goes on behind the last entry of the one before.
+    bed.stranger()
+        .execute(
+            "DELETE FROM timed WHERE payload < CAST('00010' AS BLOB)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(
+        page(Order::Forward, 2_100).await,
+        ("02101".into(), Some(2_200))
+    );
+    let trim = Effect::Trim {
+        set,
+        before: Timestamp::default(),
+        keep: 50,
+    };
+    commit(&store, vec![trim]).await;
+    assert_eq!(size().await, 50);
+    commit(&store, vec![Effect::Clear(set.into())]).await;
+    assert_eq!(
+        (size().await, page(Order::Forward, 0).await),
+        (0, (String::new(), None))
+    );
 }
 
 #[tokio::test]

@@ -4,10 +4,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sancho::api::JobRecord;
 
+use crate::app::App;
 use crate::format::cut;
+use crate::language::Words;
+use crate::pages::masked;
 
 /// How much of a message counts, in characters.
 const LENGTH: usize = 200;
+
+/// What stands for the class of an error where there is none.
+const NO_JOB: &str = "no job";
+const NO_ERROR: &str = "no error";
 
 /// What the failures of one kind have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,20 +26,42 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn of(job: &JobRecord) -> Self {
+    /// By what may be shown of it.
+    pub(crate) fn of(app: &App, job: &JobRecord) -> Self {
+        Self::with(job, masked::error_message(app, job))
+    }
+
+    fn with(job: &JobRecord, message: Option<String>) -> Self {
         let class = job.display_class();
-        let message = job.error_message().unwrap_or_default();
+        let message = message.unwrap_or_default();
         let (error, message) = match job.error_class() {
             Some(error) => (error, common(&message)),
             None => match job.problem() {
-                Some(_) => ("no job".to_owned(), "its payload cannot be read".to_owned()),
-                None => ("no error".to_owned(), common(&message)),
+                Some(_) => (NO_JOB.to_owned(), "its payload cannot be read".to_owned()),
+                None => (NO_ERROR.to_owned(), common(&message)),
             },
         };
         Self {
             class,
             error,
             message,
+        }
+    }
+
+    /// The class of its errors, or that there is none.
+    pub(crate) fn error(&self, w: &'static Words) -> &str {
+        match &*self.error {
+            NO_JOB => &w.no_job,
+            NO_ERROR => &w.no_error,
+            error => error,
+        }
+    }
+
+    pub(crate) fn message(&self, w: &'static Words) -> &str {
+        if self.error == NO_JOB {
+            &w.unreadable
+        } else {
+            &self.message
         }
     }
 
@@ -123,10 +152,11 @@ mod tests {
     fn failures_of_one_kind_have_one_id() {
         let job = |class: &str, message: &str| {
             let error = serde_json::json!({"class": class, "args": [], "error_class": "E", "error_message": message});
-            Group::of(&JobRecord::read(error.to_string()))
+            let job = JobRecord::read(error.to_string());
+            Group::with(&job, job.error_message())
         };
         assert_eq!(job("A", "user 1").id(), job("A", "user 22").id());
         assert_ne!(job("A", "user 1").id(), job("B", "user 1").id());
-        assert_eq!(Group::of(&JobRecord::read("{bad")).error, "no job");
+        assert_eq!(Group::with(&JobRecord::read("{bad"), None).error, "no job");
     }
 }

@@ -6,7 +6,8 @@ use sancho::api::{JobRecord, SortedEntry, Work};
 use sancho::store::TimedSet;
 
 use crate::app::Asked;
-use crate::format::{count, cut, duration, exact, number, rfc3339, time};
+use crate::format::cut;
+use crate::language::Words;
 use crate::pages::set::{self, Kind};
 use crate::pages::{busy, job_cell, queue, queue_link};
 
@@ -38,21 +39,20 @@ pub(super) fn show(asked: &Asked, text: &str, hits: Vec<Hit>) -> Markup {
 }
 
 fn running_table(asked: &Asked, running: &[Work]) -> Markup {
+    let w = asked.words;
     html! {
         section.panel {
-            (title(State::Running, running.len()))
+            (title(w, State::Running, running.len()))
             div.scroll { table.rows {
-                caption.hidden { "Running jobs" }
-                thead { tr { th scope="col" { "Job" } th scope="col" { "Queue" } th scope="col" { "Process" } th.num scope="col" { "Running for" } } }
+                caption.hidden { (w.running_jobs) }
+                thead { tr { th scope="col" { (w.job) } th scope="col" { (w.queue) } th scope="col" { (w.process) } th.num scope="col" { (w.running_for) } } }
                 tbody { @for work in running {
                     tr {
                         (job_cell(asked, &work.job, &busy::link(asked, work)))
                         td { (queue_link(asked, &work.queue)) }
                         td.where { (cut(&work.process, 60)) }
                         td.num {
-                            @if let Some(at) = work.run_at {
-                                time datetime=(rfc3339(at)) title=(exact(at)) data-since { (duration(asked.now.since(at))) }
-                            }
+                            @if let Some(at) = work.run_at { (w.since(at, asked.now)) }
                         }
                     }
                 } }
@@ -73,7 +73,7 @@ fn set_table(asked: &Asked, kind: Kind, text: &str, entries: &[SortedEntry]) -> 
             input type="hidden" name="q" value=(text);
             (set::selection(kind, asked))
             section.panel {
-                (title(state, entries.len()))
+                (title(asked.words, state, entries.len()))
                 div.scroll { (set::table(kind, asked, entries)) }
             }
         }
@@ -81,18 +81,19 @@ fn set_table(asked: &Asked, kind: Kind, text: &str, entries: &[SortedEntry]) -> 
 }
 
 fn waiting_table(asked: &Asked, waiting: &[(JobRecord, u64)]) -> Markup {
+    let w = asked.words;
     html! {
         section.panel {
-            (title(State::Queued, waiting.len()))
+            (title(w, State::Queued, waiting.len()))
             div.scroll { table.rows {
-                caption.hidden { "Waiting jobs" }
-                thead { tr { th scope="col" { "Job" } th scope="col" { "Queue" } th.num scope="col" { "Place" } th scope="col" { "Waits since" } } }
+                caption.hidden { (w.waiting_jobs) }
+                thead { tr { th scope="col" { (w.job) } th scope="col" { (w.queue) } th.num scope="col" { (w.place) } th scope="col" { (w.waits_since) } } }
                 tbody { @for (job, position) in waiting {
                     tr {
                         (job_cell(asked, job, &queue::link(asked, job.queue(), false, *position, job)))
                         td { (queue_link(asked, job.queue())) }
-                        td.num { (number(position.saturating_add(1))) }
-                        td { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (time(at, asked.now)) } }
+                        td.num data-of=(w.place) { (w.number(position.saturating_add(1))) }
+                        td data-of=(w.waits_since) { @if let Some(at) = job.enqueued_at().or_else(|| job.created_at()) { (w.time(at, asked.now)) } }
                     }
                 } }
             } }
@@ -100,15 +101,15 @@ fn waiting_table(asked: &Asked, waiting: &[(JobRecord, u64)]) -> Markup {
     }
 }
 
-fn title(state: State, n: usize) -> Markup {
+fn title(w: &'static Words, state: State, n: usize) -> Markup {
     let (class, name) = match state {
-        State::Running => ("badge good", "running"),
-        State::Retry => ("badge warn", "retry"),
-        State::Dead => ("badge bad", "dead"),
-        State::Scheduled => ("badge", "scheduled"),
-        State::Queued => ("badge", "waiting"),
+        State::Running => ("badge good", &w.is_running),
+        State::Retry => ("badge warn", &w.is_retry),
+        State::Dead => ("badge bad", &w.is_dead),
+        State::Scheduled => ("badge", &w.is_scheduled),
+        State::Queued => ("badge", &w.is_waiting),
     };
     html! {
-        div.title { h2 { span class=(class) { (name) } " " (count(n as u64, "job", "jobs")) } }
+        div.title { h2 { span class=(class) { (name) } " " (w.jobs.of(w, n as u64)) } }
     }
 }
