@@ -156,7 +156,9 @@ impl Language {
     pub(crate) const fn form(self, n: u64) -> usize {
         match self {
             Self::Arabic => match (n, n % 100) {
-                (0..=2, _) => n as usize,
+                (0, _) => 0,
+                (1, _) => 1,
+                (2, _) => 2,
                 (_, 3..=10) => 3,
                 (_, 11..=99) => 4,
                 _ => 5,
