@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::death::{self, Dying};
 use super::failed::{self, Failed, Then};
-use super::{Engine, checkpoints};
+use super::Engine;
+use super::checkpoints::AtTheEnd;
 use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
-use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
+use crate::job::{Definition, Ending, FARTHEST, Failure, Outcome, Timestamp};
 use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx, keys};
 
 /// What is known of an execution when it ends.
@@ -29,10 +30,11 @@ pub(super) struct Finished<'a> {
 /// What settles a claim.
 #[derive(Debug)]
 pub(super) struct Settlement {
-    /// Without the burial of a job that is given up, which may still be discarded.
+    /// Without what becomes of a job that is given up, and of its checkpoints: it may still be discarded.
     pub(super) tx: Tx,
     /// Where the job is given up: what is announced before the transaction is committed.
     pub(super) death: Option<Dying>,
+    checkpoints: AtTheEnd,
     now: Timestamp,
 }
 
@@ -51,14 +53,25 @@ impl Settlement {
 
     /// The whole transaction, where nobody is to be told.
     pub(super) fn unannounced(self, engine: &Engine) -> Tx {
-        let Self { mut tx, death, now } = self;
-        if let Some(dying) = death.filter(|dying| dying.buried) {
+        let Self {
+            mut tx,
+            death,
+            checkpoints,
+            now,
+        } = self;
+        let Some(dying) = death else {
+            return tx;
+        };
+        if dying.buried {
             engine.observed().died.add(1);
             tx.then
                 .push(Effect::Put(dying.payload, timed(TimedSet::Dead, now)));
             tx.then.push(engine.config.dead_set.trim(now));
-            tx.put_in_order();
+            tx.then.extend(checkpoints.kept);
+        } else {
+            tx.then.extend(checkpoints.forgotten);
         }
+        tx.put_in_order();
         tx
     }
 }
@@ -78,7 +91,7 @@ pub(super) enum Fate {
 pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -> Settlement {
     let now = engine.clock.now();
     let fate = fate(engine, &finished, ending, now);
-    let checkpoints = checkpoints::effect(&finished, &fate);
+    let mut checkpoints = AtTheEnd::of(&finished, &fate);
     let Finished {
         claim,
         claimed,
@@ -88,10 +101,11 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
     let mut tx = Tx::when(Guard::Holds(claim.clone()), Vec::with_capacity(4));
     let mut death = None;
     match fate {
-        Fate::Done => {}
+        Fate::Done => tx.then.extend(checkpoints.forgotten.take()),
         Fate::Moved(payload, place) => {
             count(engine, ending, &place);
             tx.then.push(Effect::Put(payload, place));
+            tx.then.extend(checkpoints.kept.take());
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
         Fate::Died(dying) => {
@@ -103,17 +117,20 @@ pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -
         }
     }
     tx.then.push(Effect::Release(claim));
-    tx.then.extend(checkpoints);
     if let (Ending::Cancelled, Some(record)) = (ending, record) {
         let jid = record.jid().as_str();
         tx.then.push(Effect::Unset(keys::cancelled(jid)));
-        tx.then.push(Effect::Unset(keys::iteration(jid)));
     }
     for layer in &engine.layers {
         layer.finish(record, ending, &mut tx);
     }
     tx.put_in_order();
-    Settlement { tx, death, now }
+    Settlement {
+        tx,
+        death,
+        checkpoints,
+        now,
+    }
 }
 
 fn count(engine: &Engine, ending: &Ending, place: &Place) {
@@ -165,6 +182,12 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
             Fate::Moved(claimed.payload.clone(), head(claimed))
         }
         Ending::Returned(Outcome::Done) => Fate::Done,
+        Ending::Returned(Outcome::Snooze(delay)) if *delay > FARTHEST => {
+            let message = format!(
+                "the job asked to be put off for {delay:?}, and a job waits for 100 years at most"
+            );
+            failed("sancho::Outcome::Snooze", &message, Then::Retry(None))
+        }
         Ending::Returned(Outcome::Snooze(delay)) => {
             let edits = [
                 Edit::string("queue", &claimed.queue),

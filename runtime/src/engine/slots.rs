@@ -157,6 +157,11 @@ impl Slots {
         (given_up, more)
     }
 
+    /// Whether the claim is ours as far as is known, and its end not committed.
+    pub(super) fn holds(&self, claim: &ClaimId) -> bool {
+        self.lock().running.contains_key(claim)
+    }
+
     /// Takes note that something of it still runs, and will for long.
     pub(super) fn mark_stuck(&self, given_up: &GivenUp) {
         let stuck = given_up.lingering(true);

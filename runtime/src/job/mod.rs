@@ -55,7 +55,7 @@ pub use queue::{MAX_QUEUE_NAME, check_queue_name};
 pub(crate) use registry::Resolved;
 pub use registry::{MissingState, Registry, RegistryError};
 pub use state::States;
-pub use time::Timestamp;
+pub use time::{FARTHEST, Timestamp};
 pub use trace::TraceContext;
 pub use version::OldArgs;
 #[doc(hidden)]

@@ -70,7 +70,9 @@ impl Server {
     pub fn start(server: ServerBuilder) -> Result<Self> {
         let mut config = Config::new();
         config.adopt(&default::surroundings());
-        config = config.fill_states_from(server.states());
+        config = config
+            .fill_states_from(server.states())
+            .with_server_middleware(server.middlewares().clone());
         let stage = Stage::new(|store, clock| {
             Kind::Served(Client::under(clock.source(), store.clone(), &config))
         });
