@@ -11,10 +11,10 @@ use syn::{Error, Ident, LitStr, Path, Result, Token, token};
 use crate::rules::{self, Callback, Rule};
 use crate::versions;
 use unknown::unknown;
-pub(crate) use value::{integer_from_one, seconds, ungrouped};
 use value::{
     backtrace, cron, dead, function, krate, list, name, queue, retry, retry_for, text, timeout, tz,
 };
+pub(crate) use value::{integer_from_one, seconds, ungrouped};
 
 /// The options, as far as they could be read.
 #[derive(Default)]

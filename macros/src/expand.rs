@@ -318,7 +318,7 @@ fn functions(
         ) -> __P::BulkPush {
             __P::push_bulk_stream::<__Spec>(#options, #streamed)
         }
-        /// Runs the job here and now, as it would run from the queue.
+        /// Runs the job here and now, as it would run from the queue, with client and server middleware.
         pub fn perform_inline(#receiver #params) -> __P::Inline {
             __P::inline::<__Spec>(#options, #args)
         }

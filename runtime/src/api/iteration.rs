@@ -59,7 +59,10 @@ impl Api {
         let now = Timestamp::from_millis(seconds.saturating_mul(1_000));
         let first = Guard::AbsentField(keys::iteration(jid), CANCELLED.into());
         match self
-            .act(Tx::when(first, vec![end_iteration(jid, now, Iteration::KEPT_FOR)]))
+            .act(Tx::when(
+                first,
+                vec![end_iteration(jid, now, Iteration::KEPT_FOR)],
+            ))
             .await?
         {
             Acted::Done => Ok(now),

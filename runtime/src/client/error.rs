@@ -23,7 +23,9 @@ pub enum PushError {
     ///
     /// Sidekiq's `perform_bulk([])` gives an empty array. A bulk without items is more often a query that went wrong than what was
     /// meant, so it is said here; where no items are fine, this is the error to let pass.
-    #[error("the bulk of job `{class}` is empty: nothing was pushed; where that may be, let `PushError::EmptyBulk` pass")]
+    #[error(
+        "the bulk of job `{class}` is empty: nothing was pushed; where that may be, let `PushError::EmptyBulk` pass"
+    )]
     #[non_exhaustive]
     EmptyBulk {
         /// The jobs' class.

@@ -319,7 +319,9 @@ impl BulkEach {
     }
 }
 
-/// A job that runs here and now when it is awaited, through JSON and client middleware as a push would.
+/// A job that runs here and now when it is awaited, through JSON and client middleware as a push would, and then through the server
+/// middleware and with the state of its client: what [`Config`](super::Config) was given, in a worker what the server has. As Sidekiq's
+/// `perform_inline`, it is neither tried again nor given a time limit, and a panic is one where it is awaited.
 #[must_use = "the job runs when this is awaited"]
 pub struct Inline(Boxed<Result<Outcome, InlineError>>);
 

@@ -10,12 +10,12 @@ use futures_core::Stream;
 use super::bulk::{Iter, Map};
 use super::options::{SetOptions, TypedSet};
 use super::{
-    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set,
-    Surroundings, default, plan, stand_in,
+    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, Surroundings, default,
+    plan, stand_in,
 };
 use crate::engine::{Execution, Next};
 use crate::job::payload::{NewJob, Record, Wire};
-use crate::job::{Call, Context, Definition, Job, JobId, Outcome, Spec, Timestamp};
+use crate::job::{Call, Context, ContextParts, Definition, Job, JobId, Outcome, Spec, Timestamp};
 
 /// `job::set()`.
 pub fn set<J: Job<Typed: TypedSet>>() -> Set<J> {
@@ -148,7 +148,7 @@ async fn run(
         })?;
         Some(record)
     };
-    let context = Context::detached(job.jid, &job.queue, job.tags);
+    let context = Context::new(ContextParts::detached(job.jid, job.queue, job.tags));
     let args = Bytes::from(job.args);
     let call = Call::new(args, surroundings.states, context.clone()).of_version(job.version);
     let result = match &record {

@@ -5,6 +5,7 @@
 
 mod declared;
 mod due;
+pub(crate) mod in_test;
 pub(crate) mod stored;
 
 use std::collections::{BTreeMap, HashSet};

@@ -6,10 +6,10 @@
 
 use bytes::Bytes;
 
-use super::death::{self, Dying};
-use super::failed::{self, Failed, Then};
 use super::Engine;
 use super::checkpoints::AtTheEnd;
+use super::death::{self, Dying};
+use super::failed::{self, Failed, Then};
 use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
 use crate::job::{Definition, Ending, FARTHEST, Failure, Outcome, Timestamp};

@@ -94,8 +94,9 @@ impl<'a> Asked<'a> {
         const WHAT: &str = "`retry_in`";
         let said = self.guarded(WHAT, || retry_in(count, self.error, self.states));
         match said.flatten().unwrap_or_default() {
-            RetryIn::After(wait) => within_reach(self.record, WHAT, wait)
-                .map_or(RetryIn::Default, RetryIn::After),
+            RetryIn::After(wait) => {
+                within_reach(self.record, WHAT, wait).map_or(RetryIn::Default, RetryIn::After)
+            }
             said => said,
         }
     }

@@ -249,7 +249,7 @@ impl Stage {
         ]));
     }
 
-    fn commit(&self, tx: Tx) -> TxResult {
+    pub(super) fn commit(&self, tx: Tx) -> TxResult {
         let mut pushes = self.pushes();
         pushes.seq += 1;
         let batch = Batch {

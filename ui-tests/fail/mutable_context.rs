@@ -1,0 +1,10 @@
+use sancho::{Context, job};
+
+#[job]
+async fn report(#[context] cx: &mut Context) {
+    let _ = cx;
+}
+
+fn main() {
+    let _ = report::perform_async();
+}
