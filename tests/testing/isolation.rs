@@ -3,6 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use sancho::api::Cancelled;
 use sancho::testing::{self, TestJobs as _};
 use sancho::{Client, Config, PushError, job, runtime};
 use tokio::runtime::{Builder, Runtime};
@@ -215,6 +216,21 @@ async fn a_client_of_the_fake_brings_pushes_from_outside_into_it() {
     };
     thread::spawn(push).join().unwrap();
     assert_eq!(pushed_by::jobs()[0].args(), (7, 7));
+}
+
+#[tokio::test]
+async fn what_is_cancelled_is_looked_for_in_the_fake() {
+    let fake = testing::fake();
+    let jid = pushed_by::perform_async(1, 1).await.unwrap();
+    let cancelled = sancho::cancel(jid.as_str()).await.unwrap();
+    assert!(matches!(cancelled, Cancelled::Removed(_)), "{cancelled:?}");
+    assert!(fake.jobs().is_empty());
+    let unowned = || {
+        let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(sancho::cancel("d3ab")).unwrap_err()
+    };
+    let error = thread::spawn(unowned).join().unwrap();
+    assert!(error.to_string().contains("no test owns"), "{error}");
 }
 
 #[tokio::test]

@@ -401,4 +401,18 @@ mod tests {
         slots.ended(&claim);
         assert_eq!(slots.occupied(9, &[]), 0);
     }
+
+    #[tokio::test]
+    async fn one_that_lost_its_claim_is_not_held_whatever_it_was_given_up_for_before() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        for reason in [CancelReason::Timeout, CancelReason::User] {
+            let (claim, cancel) = insert(&slots, running(&owner, 0));
+            cancel.give_up(reason);
+            assert!(slots.holds(&claim));
+            slots.retain(|_| false);
+            assert_eq!(cancel.reason(), Some(reason), "the first one counts");
+            assert_eq!(slots.given_up(Duration::ZERO).0.len(), 1);
+            assert!(!slots.holds(&claim), "others say how it ended");
+        }
+    }
 }
