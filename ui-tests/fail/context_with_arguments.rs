@@ -5,6 +5,4 @@ async fn report(#[context(jid)] cx: &Context) {
     let _ = cx;
 }
 
-fn main() {
-    let _ = report::perform_async();
-}
+fn main() {}

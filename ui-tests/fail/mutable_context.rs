@@ -5,6 +5,4 @@ async fn report(#[context] cx: &mut Context) {
     let _ = cx;
 }
 
-fn main() {
-    let _ = report::perform_async();
-}
+fn main() {}

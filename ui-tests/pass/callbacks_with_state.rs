@@ -16,7 +16,7 @@ struct Pool<T>(T);
 mod callbacks {
     use super::*;
 
-    pub(super) fn wait_for(_: u32, _: &String, _: &Limits, _: &(dyn Mailer + 'static)) -> RetryIn {
+    pub(super) fn wait_for(_: u32, _: &String, _: &Limits, _: &dyn Mailer) -> RetryIn {
         RetryIn::Default
     }
 
