@@ -26,12 +26,13 @@ pub(crate) fn named(target: &str) -> fn(&[u8]) {
         "texts" => texts,
         "doctor" => doctor,
         "cron" => cron,
+        "config" => config,
         other => panic!("{other} is no target"),
     }
 }
 
 /// The names of the targets.
-pub(crate) const TARGETS: [&str; 5] = ["payload", "arguments", "texts", "doctor", "cron"];
+pub(crate) const TARGETS: [&str; 6] = ["payload", "arguments", "texts", "doctor", "cron", "config"];
 
 /// A payload is read, and edited. The first byte chooses the edits.
 pub(crate) fn payload(data: &[u8]) {
@@ -282,6 +283,31 @@ pub(crate) fn cron(data: &[u8]) {
                 }
             }
             Err(error) => assert!(error.to_string().starts_with("the schedule file schedule")),
+        }
+    }
+}
+
+/// A config file is read in both forms, and a command line, a word a line: what is wrong, or warned of, is said in one line. The
+/// first byte chooses.
+pub(crate) fn config(data: &[u8]) {
+    use sancho::serve::fuzzed;
+    let Some((choice, text)) = data.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let environment = ["development", "production"][usize::from(choice / 4 % 2)];
+    let said = match choice % 4 {
+        0 | 1 => fuzzed::config_file("config/sidekiq.yml", environment, text),
+        2 => fuzzed::config_file("config/sidekiq.toml", environment, text),
+        _ => fuzzed::arguments(text.lines()).map(|()| Vec::new()),
+    };
+    match said {
+        Ok(warnings) => warnings.iter().for_each(|warning| one_line(warning)),
+        Err(error) => {
+            assert!(!error.trim().is_empty());
+            one_line(&error);
         }
     }
 }

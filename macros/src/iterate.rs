@@ -118,27 +118,32 @@ fn each(function: &Function, parameters: &[Parameter<'_>], names: &Names) -> Tok
     let outcome_of = if function.is_async() {
         let values = values(parameters, *span, Copies::Made);
         quote_spanned! {*span=>
-            let #output = #name(#(#values),*).await;
-            let #outcome = { #finish }?;
+            let __P::Option::Some(#output) = #run.unless_cancelled(#name(#(#values),*)).await else {
+                break;
+            };
+            let #outcome = { #finish };
         }
     } else {
         let values = values(parameters, *span, Copies::Taken);
         let locals = names.locals(parameters);
         let copies = copies(parameters, *span);
         quote_spanned! {*span=>
-            let #outcome = {
+            let function = {
                 let #call = __P::Clone::clone(&#call);
                 let (#(#locals,)*) = (#(#copies,)*);
                 __P::blocking(#call, move |#call| {
                     let #output = #name(#(#values),*);
                     #finish
-                }).await?
+                })
+            };
+            let __P::Option::Some(#outcome) = #run.unless_cancelled(function).await else {
+                break;
             };
         }
     };
     quote_spanned! {*span=>
         #outcome_of
-        if !#run.goes_on(#outcome) {
+        if !#run.goes_on(#outcome)? {
             break;
         }
     }

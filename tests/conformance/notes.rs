@@ -41,6 +41,7 @@ store_conformance![
     a_hash_is_replaced_by_unsetting_it_first,
     absent_is_about_every_kind,
     absent_field_is_about_one_field,
+    equals_field_is_about_all_bytes_of_one_field,
     a_refused_transaction_keeps_nothing,
     guards_are_asked_before_what_is_kept,
     a_repeated_batch_keeps_once,
@@ -413,6 +414,39 @@ async fn absent_field_is_about_one_field(store: Fixture) {
     );
 }
 
+async fn equals_field_is_about_all_bytes_of_one_field(store: Fixture) {
+    store
+        .apply(vec![
+            set_fields("hash", &[("a", "1"), ("b", "2"), ("empty", "")], None),
+            set("text", "1"),
+        ])
+        .await;
+    let asked = |key: &str, field: &str, value: &'static [u8]| {
+        let guard = Guard::EqualsField(key.into(), field.into(), Bytes::from_static(value));
+        Tx::when(guard, vec![])
+    };
+    let results = store
+        .commit_all(vec![
+            asked("hash", "a", b"1"),
+            asked("hash", "empty", b""),
+            asked("hash", "a", b"2"),
+            asked("hash", "a", b"1\0"),
+            asked("hash", "a", b""),
+            asked("hash", "none", b""),
+            asked("none", "a", b"1"),
+        ])
+        .await;
+    let (applied, refused) = ([TxResult::Applied, TxResult::Applied], [REFUSED; 5]);
+    assert_eq!(results, [&applied[..], &refused].concat());
+    let change = |from: &'static str, to: &'static str| {
+        let guard = Guard::EqualsField("hash".into(), "a".into(), from.into());
+        Tx::when(guard, vec![set_fields("hash", &[("a", to)], None)])
+    };
+    let results = store.commit_all(vec![change("1", "3"), change("1", "4")]);
+    assert_eq!(results.await, [TxResult::Applied, REFUSED]);
+    assert_eq!(fields(&store, "hash").await[0].1, "3");
+}
+
 async fn a_refused_transaction_keeps_nothing(store: Fixture) {
     store
         .apply(vec![set("text", "1"), append("list", "1", HOUR)])
@@ -554,6 +588,9 @@ async fn everything_runs_out(store: Fixture) {
     let field = Guard::AbsentField("hash".into(), "a".into());
     let free = Tx::when(field, vec![]);
     assert_eq!(store.commit_one(free).await, TxResult::Applied);
+    let field = Guard::EqualsField("hash".into(), "a".into(), "1".into());
+    let gone = Tx::when(field, vec![]);
+    assert_eq!(store.commit_one(gone).await, REFUSED);
 }
 
 async fn renewing_keeps(store: Fixture) {

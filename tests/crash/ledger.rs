@@ -25,6 +25,12 @@ pub(crate) enum What {
     /// A bulk that begins with this number is pushed.
     Push(u64),
     Acknowledged(u64),
+    /// A tick of the cron runs as the job of this id.
+    Tick(String),
+    /// A job that iterates goes on from this item.
+    From(u64, Option<u64>),
+    /// A job that iterates does this item.
+    Item(u64, u64),
 }
 
 /// All that was reported.
@@ -93,6 +99,9 @@ fn event(line: &str) -> Event {
         "killed" => What::Killed,
         "push" => What::Push(number(3)),
         "acknowledged" => What::Acknowledged(number(3)),
+        "tick" => What::Tick(fields[3].to_owned()),
+        "from" => What::From(number(3), fields[4].parse().ok()),
+        "item" => What::Item(number(3), number(4)),
         _ => panic!("no report: {line}"),
     };
     Event {

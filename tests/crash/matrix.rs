@@ -2,6 +2,9 @@
 //!
 //! `CRASH_KILLS` says how often in each cell, `CRASH_LEASE_MS` with which lease (0: the default), `CRASH_CELL` in which one.
 
+mod cursors;
+mod ticks;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -53,16 +56,10 @@ const CELLS: [Cell; 10] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_wherever_a_worker_is_killed() {
-    let lease = match setting("CRASH_LEASE_MS", 500) {
-        0 => None,
-        millis => Some(Duration::from_millis(millis)),
-    };
-    let kills = usize::try_from(setting("CRASH_KILLS", 2)).unwrap();
+    let (lease, kills) = (lease(), kills());
     let mut cells = JoinSet::new();
-    let only = std::env::var("CRASH_CELL").ok();
     for cell in CELLS {
-        let name = format!("{cell:?}");
-        if only.as_ref().is_some_and(|only| *only != name) {
+        if !is_asked_for(&format!("{cell:?}")) {
             continue;
         }
         for kind in [Kind::Redis, Kind::Sqlite] {
@@ -70,6 +67,23 @@ async fn nothing_is_lost_wherever_a_worker_is_killed() {
         }
     }
     cells.join_all().await;
+}
+
+/// How often a worker is killed in each cell.
+fn kills() -> usize {
+    usize::try_from(setting("CRASH_KILLS", 2)).unwrap()
+}
+
+/// None: the default.
+fn lease() -> Option<Duration> {
+    match setting("CRASH_LEASE_MS", 500) {
+        0 => None,
+        millis => Some(Duration::from_millis(millis)),
+    }
+}
+
+fn is_asked_for(cell: &str) -> bool {
+    std::env::var("CRASH_CELL").map_or(true, |only| only == cell)
 }
 
 /// One cell.
@@ -130,6 +144,7 @@ impl Run {
     fn worker(&self) -> Setup<'_> {
         self.site
             .worker()
+            .patient()
             .lease(self.lease)
             .arguments(&["-c", &CONCURRENCY.to_string()])
     }

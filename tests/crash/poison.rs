@@ -1,5 +1,6 @@
 //! Jobs that end their process.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use sancho::store::{Order, PlaceName, TimedSet};
@@ -21,7 +22,8 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
     // in flight by chance whenever another ends its process.
     let start = || {
         let lease = Some(Duration::from_millis(500));
-        site.worker().lease(lease).arguments(&["-c", "1"]).start()
+        let worker = site.worker().patient().lease(lease);
+        worker.arguments(&["-c", "1"]).start()
     };
     let mut workers: Vec<Process> = vec![start(), start()];
     let mut first = 0;
@@ -30,19 +32,20 @@ async fn a_job_that_ends_its_process_runs_three_times_and_is_given_up(site: Site
         let jobs = others.clone().map(|n| job("Takes", [n, 6 + n % 5]));
         site.push([job(class, [first])]).await;
         site.push(jobs).await;
-        let mut ends = 0;
+        let (mut ends, mut late) = (0, 0);
         while site.idle().await.is_none() {
             for worker in &mut workers {
-                if worker
-                    .ends_within(Duration::from_millis(20))
-                    .await
-                    .is_some()
-                {
-                    ends += 1;
+                if let Some(status) = worker.ends_within(Duration::from_millis(20)).await {
+                    // The others could not reach the store within 3 s, on a machine that stood still.
+                    let (ended, not_begun) = (status.signal().is_some(), status.code() == Some(2));
+                    assert!(ended || not_begun, "{status}:\n{}", worker.log());
+                    ends += usize::from(ended);
+                    late += usize::from(not_begun);
                     *worker = start();
                 }
             }
             assert!(ends <= 3, "{ends} processes ended:\n{}", site.logs());
+            assert!(late <= 10, "{late} did not start:\n{}", site.logs());
         }
         let ledger = site.ledger();
         let starts = ledger.starts();

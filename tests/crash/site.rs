@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sancho::api::{Api, Stats};
 use sancho::job::Timestamp;
 use sancho::job::payload::NewJob;
-use sancho::{Client, Config};
+use sancho::{Client, Config, PushError};
 use sancho_tests::RedisServer;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -121,8 +121,22 @@ impl Site {
         }
     }
 
+    /// The same, on a machine that may have no time for the store: what certainly was not pushed is pushed anew, and what may
+    /// have been is asked for again.
+    pub(crate) async fn insist_on(&self, jobs: impl IntoIterator<Item = NewJob>) {
+        let mut pushes = JoinSet::new();
+        for job in jobs {
+            pushes.spawn(timeout(PATIENCE, insist(self.client.clone(), job)));
+        }
+        while let Some(push) = pushes.join_next().await {
+            push.unwrap().expect("the store takes a push in the end");
+        }
+    }
+
     pub(crate) async fn stats(&self) -> Stats {
-        Api::new(&self.client).stats().await.unwrap()
+        let api = Api::new(&self.client);
+        self.until("the store counts", || async { api.stats().await.ok() })
+            .await
     }
 
     /// Waits until nothing waits and nothing runs.
@@ -217,6 +231,18 @@ impl Site {
     }
 }
 
+async fn insist(client: Client, job: NewJob) {
+    let mut push = client.push_job(job.clone());
+    loop {
+        match (&mut push).await {
+            Ok(_) => return,
+            Err(PushError::Unknown { .. }) => {}
+            Err(PushError::Unavailable { .. }) => push = client.push_job(job.clone()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// A job of the worker's, with its arguments as JSON.
 pub(crate) fn job(class: &str, args: impl Serialize) -> NewJob {
     NewJob::new(class, serde_json::to_string(&args).unwrap())
@@ -250,6 +276,11 @@ impl Setup<'_> {
             Some(lease) => self.variable("CRASH_LEASE_MS", lease.as_millis().to_string()),
             None => self,
         }
+    }
+
+    /// Waits for its store where that answers late, since nobody starts it again.
+    pub(crate) fn patient(self) -> Self {
+        self.variable("CRASH_PATIENT", "1")
     }
 
     /// Pushes bulks, from this number on, and works on nothing.

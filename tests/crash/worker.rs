@@ -39,6 +39,10 @@ async fn main() -> sancho::Result<()> {
         }
         server = server.client(&client);
     } else {
+        // A supervisor would start it again.
+        if env::var("CRASH_PATIENT").is_ok() && !url().starts_with("sqlite:") {
+            connected(&url()).await;
+        }
         server = server.store(url());
     }
     let points = kill.clone();
@@ -81,10 +85,20 @@ async fn store(kill: &Arc<Kill>) -> Arc<dyn Store> {
             } else {
                 url
             };
-            let store = RedisStore::connect(RedisOptions::new(url)).await;
-            Arc::new(store.expect("the server is there"))
+            Arc::new(connected(&url).await)
         }
     }
+}
+
+/// Connects to a Redis. On a machine that is busy enough it answers late.
+async fn connected(url: &str) -> RedisStore {
+    for _ in 0..20 {
+        match RedisStore::connect(RedisOptions::new(url)).await {
+            Ok(store) => return store,
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    panic!("the server is not there");
 }
 
 /// Pushes bulks until it is killed.

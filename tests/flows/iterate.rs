@@ -1,5 +1,7 @@
 //! Jobs that are called once for each item of a source.
 
+mod cancelled;
+
 use std::time::Duration;
 
 use sancho::iterate::{self, Source};

@@ -6,6 +6,7 @@ mod active_job;
 mod api;
 mod bad_input;
 mod bulk;
+mod burial;
 mod by_class;
 mod cancel;
 mod cron;

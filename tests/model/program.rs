@@ -231,6 +231,9 @@ fn tx() -> impl Strategy<Value = TxPlan> {
         (place(), 0..8_usize).prop_map(|(place, payload)| GuardPlan::Contains(place, payload)),
         select(NOTES.to_vec()).prop_map(|key| GuardPlan::Kept(Guard::Absent(key.into()))),
         field().prop_map(|field| GuardPlan::Kept(Guard::AbsentField("hash".into(), field))),
+        (field(), 0..8_usize).prop_map(|(field, value)| {
+            GuardPlan::Kept(Guard::EqualsField("hash".into(), field, payload_of(value)))
+        }),
     ];
     let any = (vec(guard, 0..3), effects(), effects()).prop_map(|(when, then, otherwise)| TxPlan {
         when,

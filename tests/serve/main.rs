@@ -6,6 +6,7 @@
 mod deploy;
 mod health;
 mod process;
+mod schedule;
 mod settings;
 mod signals;
 mod systemd;

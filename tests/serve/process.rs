@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long anything may take. Far longer than it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The built worker.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_serve-worker");

@@ -123,7 +123,7 @@ impl Cron {
     }
 
     /// Puts this entry in the place of the one that has its name. Whether it is enabled stays; it begins anew where it comes at other
-    /// times.
+    /// times. When this returns, no process makes a tick of the other any more.
     ///
     /// # Errors
     /// No entry of this name; a store that gives no answer, or refuses.
@@ -134,7 +134,8 @@ impl Cron {
         self.act(tx).await.map(drop)
     }
 
-    /// Removes an entry, with its history.
+    /// Removes an entry, with its history: when this returns, no process makes a tick of it any more. A server that declares it adds it
+    /// again when it starts.
     ///
     /// # Errors
     /// A store that gives no answer, or refuses.
@@ -208,7 +209,7 @@ impl Cron {
     }
 
     /// Takes over these entries: those that are new are added, those that are known changed, and those that came from the same `origin`
-    /// and are not among them removed. All of it, or nothing where one cannot be kept.
+    /// and are not among them removed, whether a running server declares them or not. All of it, or nothing where one cannot be kept.
     ///
     /// # Errors
     /// Two entries of one name; a store that gives no answer, or refuses.

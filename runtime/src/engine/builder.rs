@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Server;
 use super::capsule::{self, Capsule, CapsuleState};
 use super::config::{DEFAULT_CONCURRENCY, EngineConfig};
-use super::cron::Declared;
+use super::cron::{Declared, Plan, ScheduleFile};
 use super::death::{DeathHandler, DeathHandlers};
 use super::errors::{ErrorHandler, ErrorHandlers};
 use super::hooks::{Event, HookResult, Hooks};
@@ -43,7 +43,7 @@ pub struct ServerBuilder {
     registered: Vec<&'static Definition>,
     only: bool,
     cron: Vec<CronEntry>,
-    schedule_file: Option<PathBuf>,
+    schedule_file: ScheduleFile,
     clock: Option<TestClock>,
     points: Points,
 }
@@ -59,7 +59,6 @@ pub(super) struct Chosen {
     pub(super) hooks: Hooks,
     pub(super) states: Arc<States>,
     pub(super) registry: Registry,
-    pub(super) declared: Declared,
     pub(super) clock: Option<TestClock>,
     pub(super) points: Points,
 }
@@ -81,7 +80,7 @@ impl ServerBuilder {
             registered: Vec::new(),
             only: false,
             cron: Vec::new(),
-            schedule_file: None,
+            schedule_file: ScheduleFile::Nowhere,
             clock: None,
             points: Points::default(),
         }
@@ -337,19 +336,18 @@ impl ServerBuilder {
     }
 
     /// Enqueues jobs by themselves, as this file says: sidekiq-cron's `schedule.yml`, or the same in TOML. It is read by
-    /// [`build`](Self::build). Entries that the file has no more are removed at the start.
+    /// [`build`](Self::build). Entries that the file has no more are removed at the start, unless another process declares them. See also
+    /// [`Handle::read_schedule`](super::Handle::read_schedule).
     pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.schedule_file = Some(path.into());
+        self.schedule_file = ScheduleFile::At(path.into());
         self
     }
 
     /// Reads the schedule file that sidekiq-cron would read where nobody names one, if there is one: `config/schedule.yml`, or the
     /// same with `.yaml` or `.toml`.
     pub(crate) fn default_schedule_file(mut self) -> Self {
-        if self.schedule_file.is_none() {
-            let names = ["yml", "yaml", "toml"].map(|form| format!("config/schedule.{form}"));
-            let mut paths = names.into_iter().map(PathBuf::from);
-            self.schedule_file = paths.find(|path| path.exists());
+        if matches!(self.schedule_file, ScheduleFile::Nowhere) {
+            self.schedule_file = ScheduleFile::Default;
         }
         self
     }
@@ -389,7 +387,7 @@ impl ServerBuilder {
         let concurrency = concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let capsules = self.capsules.into_iter();
         let capsules = capsules.map(|capsule| CapsuleState::new(capsule, concurrency));
-        let handle = Handle::new(capsules.collect::<Result<_>>()?);
+        let capsules = capsules.collect::<Result<_>>()?;
         let of_client = || self.client.as_ref().map(Client::wire);
         config.wire = self.wire.or_else(of_client).unwrap_or_default();
         let linked = crate::__private::JOBS
@@ -398,8 +396,9 @@ impl ServerBuilder {
             .filter(|_| !self.only);
         let registry = Registry::new(linked.chain(self.registered)).map_err(Error::jobs)?;
         registry.check(&self.states).map_err(Error::jobs)?;
-        let file = self.schedule_file.as_deref();
-        let declared = Declared::new(&registry, self.cron, file, &config.tag)?;
+        let declared = Declared::by_code(&registry, self.cron, &config.tag)?;
+        let plan = Plan::new(registry.clone(), declared, self.schedule_file)?;
+        let handle = Handle::new(capsules, plan);
         let states = Arc::new(self.states);
         Ok(Server {
             handle,
@@ -416,7 +415,6 @@ impl ServerBuilder {
                 hooks: self.hooks,
                 states,
                 registry,
-                declared,
                 clock: self.clock,
                 points: self.points,
             },

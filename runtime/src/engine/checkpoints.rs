@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Engine;
 use super::finish::{Fate, Finished};
+use super::points::Point;
 use crate::job::checkpoint::{Answer, CANCELLED, Checkpoints, Keeper, Keeping, Unwritten};
 use crate::job::payload::Record;
 use crate::job::{Ending, Iteration, JobId, Outcome, Timestamp, one_line, short};
@@ -107,7 +108,10 @@ impl InStore {
             txs: vec![tx],
         };
         let jid = short(jid.as_str());
-        match self.engine.store.commit(&batch).await {
+        self.engine.points.reach(Point::Checkpoint);
+        let committed = self.engine.store.commit(&batch).await;
+        self.engine.points.reach(Point::Checkpoint);
+        match committed {
             Ok(Commit::Done(results)) => match results.into_iter().next() {
                 Some(TxResult::Applied) => Keeping::Kept,
                 Some(TxResult::Refused { by: 0 }) => Keeping::Lost,

@@ -6,7 +6,10 @@
 mod declared;
 mod due;
 pub(crate) mod in_test;
+mod left;
+mod plan;
 pub(crate) mod stored;
+mod tend;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -18,14 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::insist::CommitLane;
+use super::points::Point;
 use crate::client::{Client, NewJob, PushError, of_definition};
 use crate::job::cron::CronEntry;
 use crate::job::{Timestamp, one_line, short};
 use crate::store::{Interest, Tx, TxResult, keys};
-pub(super) use declared::Declared;
+pub(super) use declared::{Declared, ScheduleFile};
 pub(crate) use declared::{origin_of_file, read as read_file};
 use due::due;
+pub(super) use plan::Plan;
 use stored::{Run, Stored};
+use tend::Tended;
 
 /// How long it sleeps at most: a belt for changes that were not told.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -43,7 +49,8 @@ const FAILED_REST: Duration = Duration::from_secs(1);
 pub(super) struct Cron {
     engine: Arc<Engine>,
     client: Client,
-    declared: Declared,
+    declared: Arc<Declared>,
+    tended: Tended,
     lane: CommitLane,
     interest: Interest,
     known: BTreeMap<String, Known>,
@@ -62,11 +69,12 @@ struct Known {
 }
 
 impl Cron {
-    pub(super) fn new(engine: Arc<Engine>, client: Client, declared: Declared) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, client: Client) -> Self {
         Self {
             engine,
             client,
-            declared,
+            declared: Arc::default(),
+            tended: Tended::default(),
             lane: CommitLane::new(),
             interest: Interest::lists(),
             known: BTreeMap::new(),
@@ -79,11 +87,9 @@ impl Cron {
     /// Runs until the server stops, or is quiet. A step that is cut off has made each tick wholly or not at all.
     pub(super) async fn run(mut self, stopping: CancellationToken) {
         let work = async {
-            while !self.declare().await {
-                sleep(FAILED_REST).await;
-            }
             loop {
-                if self.step().await {
+                let done = self.declare().await && self.step().await;
+                if done {
                     self.wait().await;
                 } else {
                     sleep(FAILED_REST).await;
@@ -93,50 +99,15 @@ impl Cron {
         stopping.run_until_cancelled(work).await;
     }
 
-    /// Brings what this server declares into the store, and takes out what it does not declare any more; whether the store could take
-    /// it.
-    async fn declare(&mut self) -> bool {
-        let before = self.read_all().await;
-        let now = self.engine.clock.now();
-        let mut txs = Vec::new();
-        for (entry, origin) in self.declared.entries.values() {
-            let known = before.iter().find(|stored| stored.name == entry.name());
-            let tx = match known {
-                None => stored::add(entry, origin, now),
-                Some(known) if known.origin == *origin && is_same(known, entry) => continue,
-                Some(known) => {
-                    let begins = begins_anew(known, entry).then_some(now);
-                    stored::change(entry, origin, begins)
-                }
-            };
-            match tx {
-                Ok(tx) => txs.push(tx),
-                Err(error) => {
-                    tracing::error!(%error, "the cron entry {} cannot be kept: {error}", entry.name());
-                }
-            }
-        }
-        for known in &before {
-            let is_ours = self.declared.origins.contains(&known.origin);
-            if is_ours && !self.declared.entries.contains_key(&known.name) {
-                let name = one_line(&known.name);
-                tracing::info!("the cron entry {name} is declared no more, and removed");
-                txs.push(stored::remove(&known.name));
-            }
-        }
-        if txs.is_empty() {
-            return true;
-        }
-        txs.push(Tx::always(vec![stored::ring()]));
-        txs.iter_mut().for_each(Tx::put_in_order);
-        let (store, away) = (self.engine.store.clone(), self.engine.away.clone());
-        let results = self.lane.commit(store.as_ref(), &away, txs).await;
-        !self.report(&results)
-    }
-
     /// Makes the ticks that are due; whether the store could take them.
     async fn step(&mut self) -> bool {
-        self.look().await;
+        if self.look().await {
+            if !self.tend().await {
+                return false;
+            }
+            // What was just changed.
+            self.look().await;
+        }
         let now = self.engine.clock.now();
         let due = |known: &&Known| known.next.is_some_and(|next| next <= now);
         let names: Vec<_> = self
@@ -152,24 +123,29 @@ impl Cron {
         self.take_in(names.clone()).await;
         let (mut txs, mut made) = (Vec::new(), Vec::new());
         for name in &names {
-            if let Some((entry, mut count, ticks)) = self.ticks(name, now) {
-                for tick in ticks {
-                    count += 1;
-                    txs.push(self.tick(&entry, tick, count, now).await);
+            if let Some((known, entry, ticks)) = self.ticks(name, now) {
+                for (tick, more) in ticks.into_iter().zip(1..) {
+                    txs.push(self.tick(&known, &entry, tick, more, now).await);
                     made.push((name, tick));
                 }
             }
         }
+        self.engine.points.reach(Point::Ticking);
         let Ok(results) = self.commit(txs).await else {
             return false;
         };
-        let failed: HashSet<_> = (results.iter().zip(&made))
-            .filter(|(result, _)| matches!(result, TxResult::Failed { .. }))
+        self.engine.points.reach(Point::Ticking);
+        // What is not as it was read has perhaps another tick to make: it is read anew.
+        let again = |result: &TxResult| {
+            matches!(result, TxResult::Failed { .. }) || stored::is_outdated(result)
+        };
+        let open: HashSet<_> = (results.iter().zip(&made))
+            .filter(|(result, _)| again(result))
             .map(|(_, (name, _))| *name)
             .collect();
         for name in &names {
             if let Some(known) = self.known.get_mut(name)
-                && !failed.contains(name)
+                && !open.contains(name)
             {
                 known.look_on_from(known.seen.max(now));
             }
@@ -184,22 +160,23 @@ impl Cron {
         !self.report(&results)
     }
 
-    /// Reads all entries, where one was changed or it was long ago.
-    async fn look(&mut self) {
+    /// Reads all entries, where one was changed or it was long ago; whether that was so.
+    async fn look(&mut self) -> bool {
         let key = keys::CRON_CHANGES.into();
         let (store, away) = (self.engine.store.clone(), self.engine.away.clone());
         let changes = away.insist(|| store.list(&key)).await;
         if let Some((known, at)) = &self.changes
             && *known == changes
-            && at.elapsed() < LONGEST_SLEEP
+            && at.elapsed() < self.tended.look_within()
         {
-            return;
+            return false;
         }
         self.changes = Some((changes, Instant::now()));
         let all = self.read_all().await;
         let names: HashSet<_> = all.iter().map(|stored| stored.name.clone()).collect();
         self.known.retain(|name, _| names.contains(name));
         self.remember(all);
+        true
     }
 
     async fn read_all(&self) -> Vec<Stored> {
@@ -259,19 +236,26 @@ impl Cron {
         }
     }
 
-    /// The ticks of an entry that are to be made now, and how many it has made before.
-    fn ticks(&self, name: &str, now: Timestamp) -> Option<(CronEntry, u64, Vec<Timestamp>)> {
+    /// An entry and its ticks that are to be made now.
+    fn ticks(&self, name: &str, now: Timestamp) -> Option<(Stored, CronEntry, Vec<Timestamp>)> {
         let known = self.known.get(name)?;
         let entry = known.stored.entry.as_ref().ok()?;
         if !known.stored.enabled {
             return None;
         }
         let ticks = due(entry, known.base(), now);
-        Some((entry.clone(), known.stored.runs.count, ticks))
+        Some((known.stored.clone(), entry.clone(), ticks))
     }
 
     /// The transaction of one tick. Where nothing can be pushed, it says that, and the tick is made all the same.
-    async fn tick(&self, entry: &CronEntry, tick: Timestamp, count: u64, now: Timestamp) -> Tx {
+    async fn tick(
+        &self,
+        known: &Stored,
+        entry: &CronEntry,
+        tick: Timestamp,
+        more: u64,
+        now: Timestamp,
+    ) -> Tx {
         let definition = self.engine.registry.get(entry.class());
         let job = match definition {
             Some(definition) => of_definition(definition, String::new()),
@@ -285,7 +269,7 @@ impl Cron {
                 (Run::new(Some(tick), now, Err(error)), Tx::default())
             }
         };
-        stored::tick(entry, tick, count, &run, &mut tx);
+        stored::tick(known, entry, tick, more, &run, &mut tx);
         tx
     }
 
@@ -341,10 +325,12 @@ impl Cron {
     async fn wait(&self) {
         let now = self.engine.clock.now();
         let next = self.known.values().filter_map(|known| known.next).min();
-        let until_next = next.map_or(LONGEST_SLEEP, |next| next.since(now));
+        let longest = self.tended.look_within();
+        let until_next = next.map_or(longest, |next| next.since(now));
         tokio::select! {
             biased;
-            () = sleep(until_next.min(LONGEST_SLEEP)) => {}
+            () = self.engine.handle.plan().changed() => {}
+            () = sleep(until_next.min(longest)) => {}
             () = self.engine.wait(&self.interest, LONGEST_SLEEP) => {}
         }
     }
@@ -374,11 +360,6 @@ impl Known {
             _ => None,
         };
     }
-}
-
-/// Whether the store has this entry as it is.
-fn is_same(known: &Stored, entry: &CronEntry) -> bool {
-    entry.to_json().is_ok_and(|json| known.json == json)
 }
 
 /// Whether an entry is to begin anew: it comes at other times.

@@ -11,7 +11,7 @@ use super::finish::{self, Finished};
 use super::limits;
 use super::metrics;
 use super::middleware::{Execution, Next};
-use super::{Engine, checkpoints};
+use super::{Engine, checkpoints, failed};
 use crate::job::checkpoint::Checkpoints;
 use crate::job::panic::Caught;
 use crate::job::payload::Record;
@@ -56,6 +56,8 @@ pub(super) async fn attempt(
         Ok(record) => {
             let job = engine.registry.resolve(&record);
             let ending = match job {
+                // Its recoveries were once too often: it is buried, here where its class may be known.
+                _ if failed::is_given_up(Some(&record)) => Ending::Lost,
                 Ok(job) => {
                     let ending = run(engine, claimed, &record, job, cancel, checkpoints).await;
                     checkpoints::ending(checkpoints, ending)
@@ -182,6 +184,7 @@ async fn run(
         queue = &*claimed.queue,
         "start"
     );
+    cancel.set_hook_timeout(engine.config.hook_timeout);
     let context = context(engine, claimed, record, cancel, checkpoints);
     let mut call = Call::new(
         record.args().clone(),
@@ -282,7 +285,15 @@ fn log(claimed: &Claimed, known: &Known, ending: &Ending, took: Duration) {
                 "discarded: it was cancelled by a user"
             );
         }
-        Ending::HandedBack | Ending::Lost => {}
+        Ending::Lost => {
+            tracing::error!(
+                jid,
+                class,
+                queue,
+                "gave up a job whose processes died: it was left to this one"
+            );
+        }
+        Ending::HandedBack => {}
     }
 }
 

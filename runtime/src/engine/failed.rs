@@ -256,13 +256,13 @@ fn malformed(wire: Wire, finished: &Finished<'_>, failed: Failed<'_>, now: Times
     Fate::Died(Dying::new(payload, true, failed.class, failed.message))
 }
 
-/// A job that was taken over goes back to the head of its queue with its recoveries counted; at the third it is given up.
+/// A job that was taken over goes back to the head of its queue with its recoveries counted; at the third it is given up. So is one that was
+/// claimed and was given up before.
 pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp) -> Fate {
     let claimed = finished.claimed;
-    let so_far = finished.record.and_then(Record::recoveries);
-    let recoveries = Recoveries::after(so_far, claimed.recoveries.max(1), now);
+    let recoveries = recoveries(finished, now);
     let mut edits = vec![Edit::Set("sancho_recoveries", recoveries.json().into())];
-    if recoveries.count < MAX_RECOVERIES {
+    if recoveries.count < MAX_RECOVERIES && !is_given_up(finished.record) {
         return Fate::Moved(edited(&claimed.payload, &edits), head(claimed));
     }
     let lost = Failure::lost(recoveries.count);
@@ -284,6 +284,35 @@ pub(super) fn recovered(engine: &Engine, finished: &Finished<'_>, now: Timestamp
     let payload = edited(&claimed.payload, &edits);
     let dying = Dying::new(payload, buried, lost.class, lost.message);
     Fate::Died(dying.exhausted(finished.definition))
+}
+
+/// A job that is given up goes back to the head of its queue all the same, with that mark: another process is to bury it.
+pub(super) fn left(finished: &Finished<'_>, now: Timestamp) -> Fate {
+    let claimed = finished.claimed;
+    let recoveries = Recoveries {
+        given_up: true,
+        ..recoveries(finished, now)
+    };
+    let edits = [Edit::Set("sancho_recoveries", recoveries.json().into())];
+    Fate::Moved(edited(&claimed.payload, &edits), head(claimed))
+}
+
+/// Whether a job was given up before, and is to be buried by who claims it.
+pub(super) fn is_given_up(record: Option<&Record>) -> bool {
+    let recoveries = record.and_then(Record::recoveries);
+    recoveries.is_some_and(|recoveries| recoveries.given_up)
+}
+
+fn recoveries(finished: &Finished<'_>, now: Timestamp) -> Recoveries {
+    let so_far = finished.record.and_then(Record::recoveries);
+    let more = finished.claimed.recoveries;
+    // A claim that nobody knew of was lost once, which the store does not count.
+    let more = if is_given_up(finished.record) {
+        more
+    } else {
+        more.max(1)
+    };
+    Recoveries::after(so_far, more, now)
 }
 
 fn error(failed: Failed<'_>) -> [Edit; 2] {

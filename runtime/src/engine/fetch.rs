@@ -1,6 +1,7 @@
 //! The loop that keeps the slots full: what ended is committed and what is free is claimed, in one round trip.
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::store::{ClaimId, Claimed, Interest, MAX_CLAIM, Owner, Tx, TxResult};
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// How long jobs that were claimed ahead wait for a slot while none becomes free. After that they go back to the heads of their
-/// queues, for whoever has one.
+/// queues, for whoever has one. For as long, they are started while the store has not answered: later, the lease may be over.
 const AHEAD_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The waits before a transaction that the store could not apply is tried again: doubled from the first to the last.
@@ -118,7 +119,7 @@ impl Fetch {
         if self.pending.is_empty() && limit == 0 {
             self.rest(stop).await;
         } else {
-            self.turn(limit).await;
+            self.turn(limit, Some(stop)).await;
         }
     }
 
@@ -157,10 +158,12 @@ impl Fetch {
             return 0;
         }
         let slots = self.concurrency;
-        let busy = self.busy(ended) + self.ahead.len();
-        (slots + self.pace.ahead(slots))
-            .saturating_sub(busy)
-            .min(MAX_CLAIM)
+        let held = self.busy(ended) + self.ahead.len();
+        let ahead = self.pace.ahead(slots);
+        let room = (slots + ahead).saturating_sub(held);
+        // The half at a time: one runs while the other is on its way.
+        let free = slots.saturating_sub(held);
+        room.min(free + ahead.div_ceil(2)).min(MAX_CLAIM)
     }
 
     /// What is to be committed next: what has ended, and what could not be committed and is due again. An end of a job that is
@@ -187,7 +190,7 @@ impl Fetch {
     }
 
     /// A turn. What is pending stays so until there is an answer, so that nothing is lost where this is cut off.
-    async fn turn(&mut self, limit: usize) {
+    async fn turn(&mut self, limit: usize, fills: Option<&Stop>) {
         let txs: Vec<_> = self
             .pending
             .iter()
@@ -201,11 +204,21 @@ impl Fetch {
         } else {
             Vec::new()
         };
-        let Turn { results, claimed } = self.engine.session.turn(&txs, sources, limit).await;
+        let engine = self.engine.clone();
+        let answer = pin!(engine.session.turn(&txs, sources, limit));
+        let Turn { results, claimed } = match fills {
+            Some(stop) => self.fill_until(answer, stop).await,
+            None => answer.await,
+        };
         if !txs.is_empty() {
             self.engine.points.reach(Point::AfterCommit);
         }
-        for (pending, result) in std::mem::take(&mut self.pending).into_iter().zip(results) {
+        // What has ended meanwhile stands behind those that were committed.
+        let later = self.pending.split_off(txs.len());
+        for (pending, result) in std::mem::replace(&mut self.pending, later)
+            .into_iter()
+            .zip(results)
+        {
             self.settle(pending, result);
         }
         match claimed {
@@ -237,6 +250,33 @@ impl Fetch {
                 }));
                 self.report(unusable_queues);
             }
+        }
+    }
+
+    /// Waits for the answer of a turn, and keeps the slots full meanwhile with what was claimed ahead, so that neither the store
+    /// nor this process waits for the other.
+    async fn fill_until(
+        &mut self,
+        mut answer: Pin<&mut impl Future<Output = Turn>>,
+        stop: &Stop,
+    ) -> Turn {
+        let patience = Instant::now() + AHEAD_PATIENCE;
+        // Slots may be free already. The request is on its way before they are filled.
+        self.capsule.endings.wake();
+        loop {
+            let may_start = !self.ahead.is_empty() && Instant::now() < patience;
+            if !may_start || stop.begun.is_cancelled() || self.engine.handle.is_quiet() {
+                return answer.await;
+            }
+            let capsule = self.capsule.clone();
+            tokio::select! {
+                biased;
+                turn = &mut answer => return turn,
+                () = capsule.endings.arrived() => {}
+            }
+            let ended = capsule.endings.gather(capsule.slots.len()).await;
+            self.collect(ended);
+            self.fill_slots();
         }
     }
 
@@ -329,7 +369,7 @@ impl Fetch {
         let ahead: Vec<_> = std::mem::take(&mut self.ahead).into();
         self.hand_back(ahead.iter().map(|(claim, claimed)| (claim, claimed, None)));
         if !self.pending.is_empty() {
-            self.turn(0).await;
+            self.turn(0, None).await;
         }
     }
 
@@ -339,7 +379,7 @@ impl Fetch {
             let ended = self.capsule.endings.gather(self.capsule.slots.len()).await;
             self.collect(ended);
             if !self.pending.is_empty() {
-                self.turn(0).await;
+                self.turn(0, None).await;
                 continue;
             }
             let due = self.failed.iter().map(|failed| failed.due).min();
@@ -386,7 +426,7 @@ impl Fetch {
             let checkpoints = Some(running.checkpoints.as_ref());
             (&running.claim, &running.claimed, checkpoints)
         }));
-        self.turn(0).await;
+        self.turn(0, None).await;
     }
 
     /// Adds what puts these back, from last to first, each to the head of its queue: so they stand in their order in the end.

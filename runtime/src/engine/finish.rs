@@ -91,6 +91,23 @@ pub(super) enum Fate {
 pub(super) fn settle(engine: &Engine, finished: Finished<'_>, ending: &Ending) -> Settlement {
     let now = engine.clock.now();
     let fate = fate(engine, &finished, ending, now);
+    settle_as(engine, finished, ending, fate, now)
+}
+
+/// What settles the claim of a job that was lost once too often, where another process is to bury it.
+pub(super) fn leave_burial(engine: &Engine, finished: Finished<'_>) -> Settlement {
+    let now = engine.clock.now();
+    let fate = failed::left(&finished, now);
+    settle_as(engine, finished, &Ending::Lost, fate, now)
+}
+
+fn settle_as(
+    engine: &Engine,
+    finished: Finished<'_>,
+    ending: &Ending,
+    fate: Fate,
+    now: Timestamp,
+) -> Settlement {
     let mut checkpoints = AtTheEnd::of(&finished, &fate);
     let Finished {
         claim,

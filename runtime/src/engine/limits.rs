@@ -16,9 +16,6 @@ use super::slots::GivenUp;
 use crate::job::panic::Caught;
 use crate::job::{Cancel, CancelReason, Ending, Failure, Outcome, one_line, short};
 
-/// How long a job that was cancelled may take to see that and return, and a job that ran too long until nothing of it runs any more.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// How long its task may take after that to be dropped.
 const DROP_GRACE: Duration = Duration::from_millis(250);
 
@@ -89,7 +86,7 @@ impl Limits {
     fn step(&mut self) -> bool {
         let mut any = false;
         for capsule in self.engine.handle.states() {
-            let (given_up, more) = capsule.slots.given_up(GRACE);
+            let (given_up, more) = capsule.slots.given_up(Cancel::grace);
             any |= more;
             for one in given_up {
                 let (engine, capsule) = (self.engine.clone(), capsule.clone());

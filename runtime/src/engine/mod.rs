@@ -7,7 +7,7 @@
 //! | [`limits`] | sees to executions that were given up: cancelled ([`cancel`]), too long, or of a lease that was lost |
 //! | [`promote`] | moves due entries of the schedule and the retry set into their queues |
 //! | [`cron`] | makes the ticks of the cron's entries |
-//! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over |
+//! | [`heartbeat`] | renews the lease and finds orphans; [`recover`] takes them over, and leaves the burial of those it does not know to others ([`mourn`]) |
 //! | [`presence`] | shows this process and what it runs to others, and obeys what they tell it |
 //! | [`hooks`] | calls the user's code at events of the server's life |
 //! | [`observe`] | shows what was counted and whether the server is ready, to machines that ask |
@@ -39,6 +39,7 @@ mod insist;
 mod limits;
 mod metrics;
 mod middleware;
+mod mourn;
 mod observe;
 mod orders;
 mod pace;
@@ -111,6 +112,8 @@ struct Engine {
     layers: Vec<Box<dyn Layer>>,
     points: Points,
     handle: Handle,
+    /// The name of this process among others.
+    identity: String,
     /// The tasks of the jobs that run.
     tasks: TaskTracker,
     /// Notified when there is an execution that [`limits`] has to see to.

@@ -1,5 +1,6 @@
 //! What a running server can be told, and asked.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::capsule::{self, CapsuleHandle, CapsuleState};
+use super::cron::Plan;
 use super::insist::Away;
 use super::observe::Observed;
 use super::pulse::Pulse;
+use crate::Result;
 
 /// Tells a running [`Server`](super::Server) what to do. Cheap to clone.
 ///
@@ -25,6 +28,7 @@ struct Orders {
     dump: Notify,
     started: CancellationToken,
     capsules: Vec<Arc<CapsuleState>>,
+    plan: Plan,
     away: Arc<Away>,
     observed: Observed,
     /// One a duty, from its start on.
@@ -32,8 +36,8 @@ struct Orders {
 }
 
 impl Handle {
-    /// For a server of these capsules, the first of which is the default one.
-    pub(super) fn new(capsules: Vec<CapsuleState>) -> Self {
+    /// For a server of these capsules, the first of which is the default one, and with this cron.
+    pub(super) fn new(capsules: Vec<CapsuleState>, plan: Plan) -> Self {
         Self(Arc::new(Orders {
             quiet: CancellationToken::new(),
             stop: CancellationToken::new(),
@@ -41,6 +45,7 @@ impl Handle {
             dump: Notify::new(),
             started: CancellationToken::new(),
             capsules: capsules.into_iter().map(Arc::new).collect(),
+            plan,
             away: Arc::new(Away::default()),
             observed: Observed::new(),
             pulses: Mutex::default(),
@@ -51,7 +56,7 @@ impl Handle {
     #[cfg(test)]
     pub(crate) fn of_no_server() -> Self {
         let capsule = CapsuleState::new(capsule::Capsule::named(capsule::DEFAULT), 10);
-        Self::new(vec![capsule.unwrap()])
+        Self::new(vec![capsule.unwrap()], Plan::default())
     }
 
     /// Claims nothing more, and goes on with what runs; there is no way back. As Sidekiq's TSTP.
@@ -77,6 +82,16 @@ impl Handle {
     /// Logs what every slot is doing, and since when. As Sidekiq's TTIN.
     pub fn dump(&self) {
         self.0.dump.notify_one();
+    }
+
+    /// Reads the [schedule file](super::ServerBuilder::schedule_file) anew, as SIGHUP does in a program that is
+    /// [served](crate::runtime::serve), and says where it is, if there is one: what was added to it, changed or removed holds from now on, as
+    /// at a start. A quiet server takes no notice.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has mistakes: all of them, with file, entry and field. Nothing is changed then.
+    pub fn read_schedule(&self) -> Result<Option<PathBuf>> {
+        self.0.plan.read_file()
     }
 
     /// Whether it claims nothing more: it was told to be quiet, or it stops.
@@ -123,6 +138,10 @@ impl Handle {
 
     pub(super) fn states(&self) -> &[Arc<CapsuleState>] {
         &self.0.capsules
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.0.plan
     }
 
     pub(super) fn away(&self) -> &Arc<Away> {

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 /// A prefetched job is to wait no longer than this at the measured rate; and jobs that take longer are not prefetched.
 const HORIZON: Duration = Duration::from_millis(5);
 
-/// How many slots' worth of jobs are prefetched at most.
+/// How many slots' worth of jobs are prefetched at most, or this many where that is more: a round trip costs as much as a few
+/// dozen no-op jobs, however few slots there are.
 const MOST_PER_SLOT: usize = 4;
+const MOST_OF_FEW: usize = 512;
 
 /// How many bytes of payloads are prefetched at most.
 const MOST_BYTES: usize = 1 << 20;
@@ -69,7 +71,7 @@ fn ahead(window: Duration, ended: usize, took: Duration, bytes: usize, slots: us
             .unwrap_or(usize::MAX);
     let within_bytes = MOST_BYTES / (bytes / ended).max(1);
     within_horizon
-        .min(slots.saturating_mul(MOST_PER_SLOT))
+        .min(slots.saturating_mul(MOST_PER_SLOT).max(MOST_OF_FEW))
         .min(within_bytes)
 }
 
@@ -82,7 +84,8 @@ mod tests {
     #[test]
     fn fast_jobs_are_claimed_ahead_for_five_milliseconds() {
         assert_eq!(ahead(20 * MS, 400, MS, 400 * 230, 50), 100);
-        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 50), 200);
+        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 1), 512);
+        assert_eq!(ahead(20 * MS, 40_000, MS, 40_000 * 230, 200), 800);
     }
 
     #[test]

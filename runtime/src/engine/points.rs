@@ -20,6 +20,10 @@ pub enum Point {
     Stopping,
     /// The lease is to be renewed; passed again once it is.
     Heartbeat,
+    /// Ticks of the cron are to be made; passed again once they are.
+    Ticking,
+    /// A checkpoint is to be kept; passed again once the store has answered.
+    Checkpoint,
 }
 
 /// What is called at each point: nothing, but in crash tests.

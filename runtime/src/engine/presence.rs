@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use description::LABEL;
 
 use super::insist::CommitLane;
-use super::{Engine, metrics};
+use super::{Engine, metrics, mourn};
 use crate::job::payload::{Record, Wire};
 use crate::job::{one_line, short};
-use crate::store::{Effect, Interest, Key, Members, Tx, TxResult, keys};
-use description::{Description, identity};
+use crate::store::{Effect, Fields, Interest, Key, Members, Tx, TxResult, keys};
+use description::Description;
+pub(super) use description::identity;
 
 /// How often it is written what this process does. Where there is nothing new to tell, every second time.
 const BEAT: Duration = Duration::from_secs(5);
@@ -51,7 +52,7 @@ struct Told {
     busy: usize,
     stuck: usize,
     quiet: bool,
-    /// How often capsules were changed.
+    /// How often capsules and the schedule were changed.
     changes: u64,
 }
 
@@ -64,7 +65,7 @@ enum Event {
 
 impl Presence {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        let identity = identity();
+        let identity = engine.identity.clone();
         Self {
             description: Description::new(&identity, engine.clock.now()),
             identity,
@@ -126,17 +127,13 @@ impl Presence {
 
     fn told(&self) -> Told {
         let (busy, stuck) = self.engine.counts();
+        let handle = &self.engine.handle;
+        let capsules = handle.states().iter();
         Told {
             busy,
             stuck,
-            quiet: self.engine.handle.is_quiet(),
-            changes: self
-                .engine
-                .handle
-                .states()
-                .iter()
-                .map(|it| it.version())
-                .sum(),
+            quiet: handle.is_quiet(),
+            changes: capsules.map(|it| it.version()).sum::<u64>() + handle.plan().version(),
         }
     }
 
@@ -145,7 +142,9 @@ impl Presence {
         let info = self
             .description
             .info(&self.engine.config, self.engine.handle.states());
-        let hash = description::fields(info, told, self.round_trip, now);
+        let mut hash = description::fields(info, told, self.round_trip, now);
+        hash.extend(self.engine.handle.plan().told());
+        hash.extend(mourn::told(&self.engine));
         let mut effects = vec![
             Effect::Join(Members::Processes, self.identity.as_str().into()),
             Effect::SetFields {
@@ -282,6 +281,18 @@ impl Presence {
         ));
         self.write(effects).await;
     }
+}
+
+/// The hashes of the other processes that show themselves.
+pub(super) async fn others(engine: &Engine) -> Vec<Fields> {
+    let (store, away) = (engine.store.as_ref(), &engine.away);
+    let mut names = away.insist(|| store.members(Members::Processes)).await;
+    names.retain(|name| *name != engine.identity);
+    let hashes: Vec<Key> = names.iter().map(|name| keys::process(name)).collect();
+    if hashes.is_empty() {
+        return Vec::new();
+    }
+    away.insist(|| store.fields(&hashes)).await
 }
 
 /// Logs what every slot is doing whenever that is asked for, until the process has left. A duty of its own, since it must

@@ -6,13 +6,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
 use super::finish::{self, Finished, Settlement};
 use super::insist::CommitLane;
+use super::mourn::Mourners;
 use super::points::Point;
 use super::session::Claims;
+use super::{Engine, failed};
 use crate::job::payload::Record;
-use crate::job::{Ending, one_line};
+use crate::job::{Definition, Ending, one_line};
 use crate::store::{ClaimId, Claimed, Owner, Tx, TxResult};
 
 /// How many claims are taken over in one round trip: a bound for the size of its answer.
@@ -38,6 +39,24 @@ pub(super) struct Recover {
     dying: JoinSet<Settled>,
     /// How many are told of at once.
     slots: Arc<Semaphore>,
+}
+
+impl<'a> Finished<'a> {
+    /// Of a process that died.
+    fn lost(
+        claim: &ClaimId,
+        claimed: &'a Claimed,
+        record: Option<&'a Record>,
+        definition: Option<&'static Definition>,
+    ) -> Self {
+        Self {
+            claim: claim.clone(),
+            claimed,
+            record,
+            definition,
+            checkpoints: None,
+        }
+    }
 }
 
 /// A claim, and what settles it.
@@ -86,11 +105,23 @@ impl Recover {
             "recovered {} jobs that nobody worked on",
             lost.len()
         );
+        let mut mourners = None;
         // From last to first, each to the head of its queue: so the first stands at the head in the end.
         for bite in lost.rchunks(BITE) {
             let mut settled = Vec::with_capacity(bite.len());
             for (claim, claimed) in bite.iter().rev() {
-                let (settlement, ending) = self.settle(claim, claimed);
+                let (mut settlement, ending) = self.settle(claim, claimed);
+                if settlement.death.is_some()
+                    && let Some((record, class)) = self.unknown(claimed)
+                {
+                    if mourners.is_none() {
+                        mourners = Some(Mourners::look(&self.engine).await);
+                    }
+                    if (mourners.as_ref()).is_some_and(|them| them.take(&class, &claimed.queue)) {
+                        let finished = Finished::lost(claim, claimed, Some(&record), None);
+                        settlement = finish::leave_burial(&self.engine, finished);
+                    }
+                }
                 if let Some(dying) = &settlement.death {
                     tracing::error!("gave up a job that nobody worked on: {}", one_line(dying));
                     if dying.is_of_interest(&self.engine) {
@@ -138,14 +169,15 @@ impl Recover {
             .as_ref()
             .and_then(|record| self.engine.registry.resolve(record).ok())
             .map(|job| job.definition);
-        let finished = Finished {
-            claim: claim.clone(),
-            claimed,
-            record: record.as_ref(),
-            definition,
-            checkpoints: None,
-        };
+        let finished = Finished::lost(claim, claimed, record.as_ref(), definition);
         (finish::settle(&self.engine, finished, &ending), ending)
+    }
+
+    /// A job of a class that this process does not serve, unless it was left to others before.
+    fn unknown(&self, claimed: &Claimed) -> Option<(Record, String)> {
+        let record = Record::parse(claimed.payload.clone()).ok()?;
+        let class = self.engine.registry.resolve(&record).err()?;
+        (!failed::is_given_up(Some(&record))).then_some((record, class))
     }
 
     /// Announces a death, on a task of its own: other orphans do not wait for it.

@@ -79,13 +79,12 @@ impl Server {
     /// As [`Server::run_until`]; calls `begun` when it begins to stop, and says how many jobs still hold a thread of the runtime
     /// in the end.
     pub(crate) async fn run_and_leave(
-        mut self,
+        self,
         shutdown: impl Future<Output = ()>,
         begun: impl FnOnce(),
     ) -> Result<usize> {
         panic::remember_places();
         let client = self.client().await?;
-        let declared = std::mem::take(&mut self.chosen.declared);
         let engine = Arc::new(self.engine(&client));
         engine.observed().attach(&engine);
         let mut shutdown = pin!(shutdown);
@@ -107,7 +106,7 @@ impl Server {
             "sancho serves {} jobs",
             engine.registry.jobs().len()
         );
-        let cron = Cron::new(engine.clone(), client, declared);
+        let cron = Cron::new(engine.clone(), client);
         let mut duties = Duties::start(&engine, cron);
         engine.handle.has_started();
         let in_order = tokio::select! {
@@ -135,7 +134,7 @@ impl Server {
 
     /// Puts the cron that it declares into a store that has none, from `now` on.
     pub(crate) fn declarations(&self, now: Timestamp) -> Vec<Tx> {
-        cron::in_test::declare(&self.chosen.declared, now)
+        cron::in_test::declare(self.handle.plan(), now)
     }
 
     /// How many jobs it serves.
@@ -205,6 +204,7 @@ impl Server {
             points,
             handle: self.handle,
             tasks: TaskTracker::new(),
+            identity: presence::identity(),
             given_up: Notify::new(),
             stopping: CancellationToken::new(),
         }

@@ -133,7 +133,7 @@ impl Slots {
 
     /// Those that were given up so long ago that they should have ended, or that were lost, each once; jobs that have run too long
     /// are told so. Also whether there are others that were given up, or can be for their time.
-    pub(super) fn given_up(&self, grace: Duration) -> (Vec<GivenUp>, bool) {
+    pub(super) fn given_up(&self, grace: impl Fn(&Cancel) -> Duration) -> (Vec<GivenUp>, bool) {
         let mut state = self.lock();
         let mut given_up = std::mem::take(&mut state.lost);
         let now = Instant::now();
@@ -144,7 +144,7 @@ impl Slots {
                 cancel.give_up(CancelReason::Timeout);
             }
             match cancel.since() {
-                Some(since) if now.duration_since(since) >= grace => {
+                Some(since) if now.duration_since(since) >= grace(cancel) => {
                     // Whoever says how it ended comes first: one that is just doing so is left alone.
                     if cancel.conclude() {
                         running.task.abort();
@@ -341,18 +341,18 @@ mod tests {
     async fn one_that_is_given_up_is_seen_to_once_and_only_by_one() {
         let (slots, owner) = (Slots::default(), Owner::random());
         let (claim, cancel) = insert(&slots, running(&owner, 0));
-        assert!(matches!(&slots.given_up(Duration::ZERO), (none, false) if none.is_empty()));
+        assert!(matches!(&slots.given_up(|_| Duration::ZERO), (none, false) if none.is_empty()));
         cancel.give_up(CancelReason::User);
         let hour = Duration::from_secs(3_600);
-        assert!(matches!(&slots.given_up(hour), (none, true) if none.is_empty()));
-        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 1);
-        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 0);
+        assert!(matches!(&slots.given_up(|_| hour), (none, true) if none.is_empty()));
+        assert_eq!(slots.given_up(|_| Duration::ZERO).0.len(), 1);
+        assert_eq!(slots.given_up(|_| Duration::ZERO).0.len(), 0);
         slots.remove(&claim);
         // One that has just said how it ended is left alone.
         let (_, cancel) = insert(&slots, running(&owner, 1));
         cancel.give_up(CancelReason::User);
         assert!(cancel.conclude());
-        assert_eq!(slots.given_up(Duration::ZERO).0.len(), 0);
+        assert_eq!(slots.given_up(|_| Duration::ZERO).0.len(), 0);
     }
 
     #[tokio::test]
@@ -363,7 +363,7 @@ mod tests {
                 .1
                 .give_up(CancelReason::Timeout);
         }
-        let (given_up, _) = slots.given_up(Duration::ZERO);
+        let (given_up, _) = slots.given_up(|_| Duration::ZERO);
         assert_eq!(slots.occupied(2, &[]), 3);
         given_up.iter().for_each(|one| slots.mark_stuck(one));
         let ended = |claim: &ClaimId| Executed {
@@ -392,9 +392,9 @@ mod tests {
         slots.retain(|_| false);
         assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
         assert_eq!((slots.len(), slots.occupied(9, &[])), (0, 1));
-        let (lost, _) = slots.given_up(Duration::ZERO);
+        let (lost, _) = slots.given_up(|_| Duration::ZERO);
         assert_eq!(lost.len(), 1);
-        assert!(slots.given_up(Duration::ZERO).0.is_empty());
+        assert!(slots.given_up(|_| Duration::ZERO).0.is_empty());
         while !lost[0].is_over() {
             tokio::task::yield_now().await;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -20,6 +21,9 @@ pub enum CancelReason {
     LeaseLost,
 }
 
+/// How long a job that was cancelled may take to see that and return, and a job that ran too long until nothing of it runs any more.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
 /// What an execution shares with those who may give it up. The first reason counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cancel(Arc<Inner>);
@@ -30,6 +34,9 @@ struct Inner {
     told: Notify,
     /// When it will have run too long.
     deadline: OnceLock<Instant>,
+    /// How long it may take to end by itself once it was cancelled by a user, beyond [`GRACE`]: it has hooks for that.
+    to_end: OnceLock<Duration>,
+    ends_itself: AtomicBool,
     /// Whether somebody has said how it ended.
     concluded: AtomicBool,
     /// How many functions of it run on the blocking pool.
@@ -71,6 +78,35 @@ impl Cancel {
 
     pub(crate) fn set_deadline(&self, deadline: Instant) {
         let _ = self.0.deadline.set(deadline);
+    }
+
+    /// Says how long its hooks may take, if it has some.
+    pub(crate) fn set_hook_timeout(&self, timeout: Duration) {
+        let _ = self.0.to_end.set(timeout);
+    }
+
+    /// Says that it ends by itself when it is cancelled by a user, hooks included: it drops what it is at after [`GRACE`].
+    pub(crate) fn ends_itself(&self) {
+        self.0.ends_itself.store(true, Ordering::Release);
+    }
+
+    /// How long it may take to end once it was given up.
+    pub(crate) fn grace(&self) -> Duration {
+        let ends_itself = self.0.ends_itself.load(Ordering::Acquire);
+        let hooks = match self.reason() {
+            Some(CancelReason::User) if ends_itself => self.0.to_end.get().copied(),
+            _ => None,
+        };
+        GRACE + hooks.unwrap_or_default()
+    }
+
+    /// Completes [`GRACE`] after it was cancelled by a user.
+    pub(crate) async fn user_is_out_of_patience(&self) {
+        self.given_up().await;
+        if self.reason() != Some(CancelReason::User) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(GRACE).await;
     }
 
     /// Takes it upon the caller to say how it ended: `false` where somebody else did.
@@ -151,6 +187,23 @@ mod tests {
         drop(functions);
         idle.await.unwrap();
         assert!(cancel.is_idle());
+    }
+
+    #[test]
+    fn only_one_that_ends_itself_has_longer_and_only_for_a_user() {
+        let hooks = Duration::from_secs(10);
+        let given_up = |ends_itself: bool, reason| {
+            let cancel = Cancel::default();
+            cancel.set_hook_timeout(hooks);
+            if ends_itself {
+                cancel.ends_itself();
+            }
+            cancel.give_up(reason);
+            cancel.grace()
+        };
+        assert_eq!(given_up(true, CancelReason::User), GRACE + hooks);
+        assert_eq!(given_up(false, CancelReason::User), GRACE);
+        assert_eq!(given_up(true, CancelReason::Timeout), GRACE);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::payload::Record;
 use super::{Definition, States, active_job};
 
 /// The jobs that a server serves.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
     by_class: HashMap<&'static str, &'static Definition>,
     jobs: Vec<&'static Definition>,

@@ -13,6 +13,7 @@ use super::refuse;
 use super::services::Services;
 use crate::Result;
 use crate::engine::ServedQueue;
+use crate::job;
 
 /// Runs background jobs.
 #[derive(Clone, Debug, Parser)]
@@ -82,6 +83,12 @@ impl Args {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
             _ => refuse(&one_line(&error)),
         })
+    }
+
+    /// Those of these words; what is wrong with them, in one line.
+    pub(super) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let words = ["worker"].into_iter().chain(words);
+        Self::try_parse_from(words).map_err(|error| one_line(&error))
     }
 
     /// What they, the environment and the config file say together.
@@ -155,7 +162,8 @@ fn one_line(error: &clap::Error) -> String {
         line.push_str(more);
     }
     line.push_str(" (-h shows what there is)");
-    line
+    // What was given may hold escapes that a terminal obeys.
+    job::one_line(line).to_string()
 }
 
 #[cfg(test)]
@@ -258,6 +266,10 @@ mod tests {
             ),
             (&["serve"], &["unexpected argument 'serve'"]),
             (
+                &["-c", "5\u{1b}[31m\u{7}"],
+                &["--concurrency", r"5\u{1b}[31m"],
+            ),
+            (
                 &["-c", "1", "-c", "2"],
                 &["--concurrency", "multiple times"],
             ),
@@ -266,7 +278,7 @@ mod tests {
             for part in parts {
                 assert!(line.contains(part), "{args:?}: {line}");
             }
-            assert!(!line.contains('\n'), "{line}");
+            assert!(!line.contains(char::is_control), "{line:?}");
         }
     }
 }

@@ -3,6 +3,8 @@
 mod alive;
 mod args;
 mod config;
+#[doc(hidden)]
+pub mod fuzzed;
 mod health;
 mod log;
 mod reload;
@@ -47,7 +49,7 @@ const PRODUCTION: &str = "production";
 ///
 /// Its settings come from the program's arguments (`-h` shows them), the environment and the config file, in this order: Sidekiq's
 /// `config/sidekiq.yml`, or the same keys in TOML. Signals are Sidekiq's: TSTP is quiet, TERM and INT stop, a second INT hands back what runs
-/// at once, TTIN logs what runs; HUP reads the config file anew. Under systemd it is a `Type=notify` service. See the
+/// at once, TTIN logs what runs; HUP reads the config file and the schedule file anew. Under systemd it is a `Type=notify` service. See the
 /// [guide](crate::guide::serving).
 ///
 /// Jobs that need `#[state]` want
@@ -205,8 +207,21 @@ impl Start {
 /// Ends a program that cannot start.
 fn refuse(why: &str) -> ! {
     let line: Vec<_> = why.split_whitespace().collect();
-    eprintln!("error: {}", line.join(" "));
+    eprintln!("error: {}", without_controls(&line.join(" ")));
     std::process::exit(2);
+}
+
+/// A text without what a terminal obeys. Nothing of it is cut off: it may name many mistakes.
+fn without_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for part in text.chars() {
+        if part.is_control() {
+            shown.extend(part.escape_unicode());
+        } else {
+            shown.push(part);
+        }
+    }
+    shown
 }
 
 /// Ends the process if it is still there then: what users' code has started may hold up the end of the runtime, or keep every

@@ -1,4 +1,4 @@
-//! Reading the config file anew while the server runs.
+//! Reading the config file and the schedule file anew while the server runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,6 +7,7 @@ use super::config::{Environment, Settings};
 use super::log::Log;
 use crate::Result;
 use crate::engine::Handle;
+use crate::job::one_line;
 
 /// What can be read anew, and what holds now.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl Reload {
         }
     }
 
-    /// Reads it: the log level, and the queues and concurrency of every capsule hold from now on. What is wrong changes nothing.
+    /// Reads it: the log level, and the queues and concurrency of every capsule hold from now on. Then the schedule file, wherever it was at the
+    /// start. What is wrong changes nothing.
     pub(super) fn run(&self) {
         match self.args.load(&Environment::of_process()) {
             Ok(loaded) => {
@@ -41,6 +43,20 @@ impl Reload {
             }
             Err(error) => {
                 tracing::error!(%error, "the settings stay as they were: {error}");
+            }
+        }
+        match self.handle.read_schedule() {
+            Ok(Some(file)) => {
+                let file = file.display();
+                tracing::info!(%file, "the schedule file {file} was read anew");
+            }
+            Ok(None) => {}
+            Err(error) => {
+                // All mistakes of the file, each in a line of its own.
+                let error = error.to_string();
+                let words: Vec<_> = error.split_whitespace().collect();
+                let error = one_line(words.join(" "));
+                tracing::error!(%error, "the cron's entries stay as they were: {error}");
             }
         }
     }

@@ -42,7 +42,7 @@ mod unix {
         }
 
         /// Obeys them, until this is aborted: TERM and INT stop, an INT while it stops already hands back what runs at once, TSTP
-        /// is quiet, TTIN logs what runs, as in Sidekiq; HUP reads the config file anew.
+        /// is quiet, TTIN logs what runs, as in Sidekiq; HUP reads the config file and the schedule file anew.
         pub(in crate::serve) fn obey(
             mut self,
             handle: Handle,

@@ -120,6 +120,12 @@ pub fn cron_disabled(name: &str) -> Key {
     format!("sancho:cron:disabled:{name}").into()
 }
 
+/// The hash that remembers an entry of the cron that nobody declares any more.
+#[must_use]
+pub fn cron_left(name: &str) -> Key {
+    format!("sancho:cron:left:{name}").into()
+}
+
 /// Set by who makes a tick of an entry of the cron; `second` is that of the tick, since the epoch.
 #[must_use]
 pub fn cron_tick(name: &str, second: i64) -> Key {

@@ -52,6 +52,8 @@ pub enum Guard {
     Absent(Key),
     /// The hash of this key has no such field.
     AbsentField(Key, Box<str>),
+    /// This field of the hash of this key is exactly this.
+    EqualsField(Key, Box<str>, Bytes),
 }
 
 /// Something that a transaction does.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sancho::iterate::{self, Source};
 use sancho::{Context, Outcome, job};
 use tokio::time::sleep;
 
@@ -42,6 +43,39 @@ pub(crate) async fn waits(n: u64, gate: String, #[state] kill: &Kill, #[context]
         sleep(Duration::from_millis(2)).await;
     }
     end(kill, n);
+}
+
+/// A tick of the cron, told apart by its id.
+#[job]
+pub(crate) async fn ticked(#[state] kill: &Kill, #[context] cx: &Context) {
+    kill.log.write(&format!("tick {}", cx.jid()));
+}
+
+/// Does item after item until there is a file at the path.
+#[job(iterate = items)]
+pub(crate) async fn counts(
+    item: u64,
+    n: u64,
+    _gate: String,
+    #[state] kill: &Kill,
+    #[context] _cx: &Context,
+) {
+    kill.log.write(&format!("item {n} {item}"));
+    sleep(Duration::from_millis(5)).await;
+}
+
+fn items(
+    n: u64,
+    gate: String,
+    kill: &Kill,
+    cx: &Context,
+    cursor: Option<u64>,
+) -> impl Source<Item = u64, Cursor = u64> + use<> {
+    kill.log.write(&format!("start {n} {}", cx.recoveries()));
+    let from = cursor.map_or_else(|| "nowhere".into(), |item| item.to_string());
+    kill.log.write(&format!("from {n} {from}"));
+    let items = (cursor.unwrap_or(0)..).map(|item| (item, item));
+    iterate::iter(items.take_while(move |_| !Path::new(&gate).exists()))
 }
 
 /// Leaves off when the process stops.

@@ -14,6 +14,14 @@ const MID_COMMIT: &str = "MidCommit";
 /// Amid the commit of a bulk push.
 const BULK_PUSH: &str = "BulkPush";
 
+/// The points amid a commit, and what each is armed by.
+const AMID: [(&str, &str); 4] = [
+    (MID_COMMIT, "BeforeCommit"),
+    ("MidTick", "Ticking"),
+    ("MidCheckpoint", "Checkpoint"),
+    (BULK_PUSH, BULK_PUSH),
+];
+
 /// The end of this process at the nth arrival at a point.
 #[derive(Debug)]
 pub(crate) struct Kill {
@@ -51,8 +59,8 @@ impl Kill {
 
     /// Counts an arrival.
     pub(crate) fn reach(&self, point: &str) {
-        let before_commit = point == "BeforeCommit" && self.point == MID_COMMIT;
-        if !before_commit && point != self.point {
+        let arms = self.amid().is_some_and(|by| by == point);
+        if !arms && point != self.point {
             return;
         }
         // Several threads may arrive at once: only one of them is the nth.
@@ -78,7 +86,13 @@ impl Kill {
 
     /// Whether the end comes amid a commit, between this process and a Redis.
     pub(crate) fn needs_proxy(&self) -> bool {
-        self.point == MID_COMMIT || self.point == BULK_PUSH
+        self.amid().is_some()
+    }
+
+    /// What arms an end amid a commit.
+    fn amid(&self) -> Option<&'static str> {
+        let armed = AMID.iter().find(|(point, _)| *point == self.point);
+        armed.map(|(_, by)| *by)
     }
 
     /// Sends the signal. After SIGTERM this thread goes on at once. Without one it is held until there is a file at `CRASH_GATE`.

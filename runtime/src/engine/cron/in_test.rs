@@ -1,6 +1,6 @@
 //! The cron under a clock that a test moves: entries that stand in the store before it does, and ticks that are waited for.
 
-use super::Declared;
+use super::Plan;
 use super::due::due;
 use super::stored::{self, Stored};
 use crate::job::Timestamp;
@@ -8,7 +8,8 @@ use crate::store::{Store, Tx, Unavailable};
 
 /// Puts what is declared into a store that has no entries, from `now` on. A server does so itself, but a moment after its start, when
 /// the clock may have been moved past the first ticks.
-pub(in crate::engine) fn declare(declared: &Declared, now: Timestamp) -> Vec<Tx> {
+pub(in crate::engine) fn declare(plan: &Plan, now: Timestamp) -> Vec<Tx> {
+    let declared = plan.in_force();
     let entries = declared.entries.values();
     // What cannot be kept is told when the server declares it.
     let add = |(entry, origin): &(_, String)| stored::add(entry, origin, now).ok();

@@ -1,7 +1,8 @@
 //! How entries stand in the store: what is read of one, and the effects that change it.
 //!
 //! The names are a set; each has a hash that describes it, a hash of what it has pushed, and a text while it is disabled. So enabling and
-//! changing do not write over each other, and nothing of an entry stays when it is removed.
+//! changing do not write over each other, and nothing of an entry stays when it is removed. One that nobody declares any more leaves a
+//! hash that remembers it for a while, in case that somebody does so again.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::cron::{CronEntry, CronError};
 use crate::job::{JobId, Timestamp, random_hex};
-use crate::store::{Answer, Effect, Fields, Guard, Key, Members, Store, Tx, keys};
+use crate::store::{Answer, Effect, Fields, Guard, Key, Members, Store, Tx, TxResult, keys};
 
 /// How many of the last runs are kept, of those that came of themselves and of those that were asked for.
 pub(crate) const HISTORY: u64 = 10;
@@ -24,9 +25,9 @@ const KEEP_TICK: Duration = Duration::from_secs(60 * 60);
 /// How long a change is told.
 const KEEP_CHANGE: Duration = Duration::from_secs(60);
 
-const ENTRY: &str = "entry";
+pub(super) const ENTRY: &str = "entry";
 const ORIGIN: &str = "origin";
-const SINCE: &str = "since";
+pub(super) const SINCE: &str = "since";
 const MARK: &str = "mark";
 const COUNT: &str = "count";
 
@@ -40,6 +41,8 @@ pub(crate) struct Stored {
     pub(crate) origin: String,
     /// From when on it comes.
     pub(crate) since: Timestamp,
+    /// The same as it is written.
+    written_since: Option<Bytes>,
     pub(crate) enabled: bool,
     pub(crate) runs: Runs,
 }
@@ -103,15 +106,17 @@ pub(crate) fn read(
             found.map(|(_, value)| value.clone())
         };
         if let Some(json) = field(ENTRY) {
+            let written_since = field(SINCE);
             read.push(Stored {
                 entry: CronEntry::from_json(&name, &json),
                 json,
                 origin: field(ORIGIN).map_or_else(String::new, |origin| {
                     String::from_utf8_lossy(&origin).into_owned()
                 }),
-                since: field(SINCE)
-                    .and_then(|since| micros(&since))
+                since: (written_since.as_deref())
+                    .and_then(micros)
                     .unwrap_or_default(),
+                written_since,
                 enabled: disabled.is_none(),
                 runs: read_runs(runs),
                 name,
@@ -141,16 +146,27 @@ fn text<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn micros(value: &[u8]) -> Option<Timestamp> {
+pub(super) fn micros(value: &[u8]) -> Option<Timestamp> {
     text(value).map(Timestamp::from_micros)
 }
 
 /// Puts an entry into the store that is not there yet; refused where it is.
 pub(crate) fn add(entry: &CronEntry, origin: &str, now: Timestamp) -> Result<Tx, CronError> {
-    let mut tx = change(entry, origin, Some(now))?;
+    put(entry, origin, now, entry.is_enabled())
+}
+
+/// The same, as one that comes from `since` on, and is enabled or not.
+pub(super) fn put(
+    entry: &CronEntry,
+    origin: &str,
+    since: Timestamp,
+    enabled: bool,
+) -> Result<Tx, CronError> {
+    let mut tx = change(entry, origin, Some(since))?;
     let key = keys::cron_entry(entry.name());
     tx.when.push(Guard::AbsentField(key, ENTRY.into()));
-    if !entry.is_enabled() {
+    tx.then.push(Effect::Unset(keys::cron_left(entry.name())));
+    if !enabled {
         tx.then.push(set_disabled(entry.name()));
     }
     Ok(tx)
@@ -184,7 +200,23 @@ pub(crate) fn remove(name: &str) -> Tx {
         Effect::Unset(keys::cron_entry(name)),
         Effect::Unset(keys::cron_runs(name)),
         Effect::Unset(keys::cron_disabled(name)),
+        Effect::Unset(keys::cron_left(name)),
     ])
+}
+
+impl Stored {
+    /// What holds as long as it was not removed, changed, or begun anew.
+    pub(super) fn stands(&self) -> [Guard; 2] {
+        let key = keys::cron_entry(&self.name);
+        let since = match &self.written_since {
+            Some(since) => Guard::EqualsField(key.clone(), SINCE.into(), since.clone()),
+            None => Guard::AbsentField(key.clone(), SINCE.into()),
+        };
+        [
+            Guard::EqualsField(key, ENTRY.into(), self.json.clone()),
+            since,
+        ]
+    }
 }
 
 /// Puts an entry of another store into this one with all that was read of it, unless there is one of its name.
@@ -223,7 +255,7 @@ pub(crate) fn enable(name: &str, enabled: bool, now: Timestamp) -> Tx {
     Tx::always(change)
 }
 
-fn since_field(since: Timestamp) -> (Box<str>, Bytes) {
+pub(super) fn since_field(since: Timestamp) -> (Box<str>, Bytes) {
     (SINCE.into(), since.as_micros().to_string().into())
 }
 
@@ -244,11 +276,21 @@ pub(crate) fn ring() -> Effect {
     }
 }
 
-/// Adds to the transaction that pushes a tick's job, or to an empty one, what makes it happen once. `count` is that of the ticks that are
-/// known of, which chooses its place in the history.
-pub(crate) fn tick(entry: &CronEntry, tick: Timestamp, count: u64, run: &Run, tx: &mut Tx) {
+/// Adds to the transaction that pushes a tick's job, or to an empty one, what makes it happen once, and not after the entry was removed,
+/// changed or disabled. Its place in the history is chosen by the ticks that are known of, and `more` of now.
+pub(super) fn tick(
+    stored: &Stored,
+    entry: &CronEntry,
+    tick: Timestamp,
+    more: u64,
+    run: &Run,
+    tx: &mut Tx,
+) {
     let name = entry.name();
+    let count = stored.runs.count + more;
     let made = keys::cron_tick(name, tick.as_micros().div_euclid(1_000_000));
+    // First, so that they are known by their numbers.
+    tx.when.splice(0..0, stored.stands());
     tx.when.push(Guard::Absent(made.clone()));
     tx.when.push(Guard::Absent(keys::cron_disabled(name)));
     tx.then.push(Effect::Set {
@@ -269,6 +311,11 @@ pub(crate) fn tick(entry: &CronEntry, tick: Timestamp, count: u64, run: &Run, tx
         ttl: KEEP_RUNS,
     });
     tx.put_in_order();
+}
+
+/// Whether a tick was refused since its entry is not any more as it was read.
+pub(super) fn is_outdated(result: &TxResult) -> bool {
+    matches!(result, TxResult::Refused { by } if *by < 2)
 }
 
 /// Adds to the transaction that pushes a job which was asked for that it was. It takes the place of the oldest of these.

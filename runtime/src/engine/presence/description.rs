@@ -37,7 +37,7 @@ pub(super) struct Info {
 }
 
 /// The name of this process among others, as Sidekiq makes it: host, process id, and 12 hex digits by chance.
-pub(super) fn identity() -> String {
+pub(in crate::engine) fn identity() -> String {
     let random = random_hex();
     format!("{}:{}:{}", host(), std::process::id(), &random[..12])
 }

@@ -1,13 +1,14 @@
 //! One execution of a job that iterates. The loop over the items stands in the generated code; what it asks is here.
 
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
 use super::{IntoSource, Source};
 use crate::job::checkpoint::Checkpoint;
-use crate::job::{Context, Failure, JobError, Outcome};
+use crate::job::{CancelReason, Context, Failure, JobError, Outcome};
 
 /// One execution of a job that iterates.
 #[doc(hidden)]
@@ -48,12 +49,15 @@ impl<'a> Iterating<'a> {
         let checkpoints = context.checkpoints();
         checkpoints.load(context.jid()).await;
         checkpoints.set_begun();
-        let state = if checkpoints.is_cancelled() {
-            State::Cancelled
-        } else {
-            State::Running
+        context.cancel().ends_itself();
+        let mut run = Self {
+            context,
+            state: State::Running,
         };
-        Self { context, state }
+        if run.was_cancelled() {
+            run.state = State::Cancelled;
+        }
+        run
     }
 
     /// Whether the job runs for the first time.
@@ -102,7 +106,10 @@ impl<'a> Iterating<'a> {
         &mut self,
         Items(source): &mut Items<S>,
     ) -> Result<Option<<S::Source as Source>::Item>, Failure> {
-        let Some((item, cursor)) = source.next().await.map_err(failed)? else {
+        let Some(next) = self.unless_cancelled(source.next()).await else {
+            return Ok(None);
+        };
+        let Some((item, cursor)) = next.map_err(failed)? else {
             self.state = State::Complete;
             return Ok(None);
         };
@@ -110,7 +117,7 @@ impl<'a> Iterating<'a> {
         if told == Checkpoint::GoOn {
             return Ok(Some(item));
         }
-        self.state = if self.context.checkpoints().is_cancelled() {
+        self.state = if self.was_cancelled() {
             State::Cancelled
         } else {
             State::LeftOff(Outcome::Interrupted)
@@ -118,13 +125,42 @@ impl<'a> Iterating<'a> {
         Ok(None)
     }
 
-    /// Whether the job goes on after an item that came to this.
-    #[must_use]
-    pub fn goes_on(&mut self, outcome: Outcome) -> bool {
+    /// What an item, or the source, comes to; nothing where a user has cancelled the job, and it takes a second more to see that: then it is
+    /// dropped, and nothing of it runs any more when this returns.
+    pub async fn unless_cancelled<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        let cancel = self.context.cancel();
+        let output = tokio::select! {
+            biased;
+            output = work => Some(output),
+            () = cancel.user_is_out_of_patience() => None,
+        };
+        if output.is_none() {
+            // A function of it on the blocking pool cannot be dropped.
+            cancel.idle().await;
+            self.state = State::Cancelled;
+        }
+        output
+    }
+
+    /// Whether the job goes on after an item that came to this. Of a job that was cancelled, nothing counts any more.
+    ///
+    /// # Errors
+    /// The item's own.
+    pub fn goes_on(&mut self, came_to: Result<Outcome, Failure>) -> Result<bool, Failure> {
+        if self.context.cancel_reason() == Some(CancelReason::User) {
+            self.state = State::Cancelled;
+            return Ok(false);
+        }
+        let outcome = came_to?;
         if outcome != Outcome::Done {
             self.state = State::LeftOff(outcome);
         }
-        self.is_running()
+        Ok(self.is_running())
+    }
+
+    fn was_cancelled(&self) -> bool {
+        let by_user = self.context.cancel_reason() == Some(CancelReason::User);
+        by_user || self.context.checkpoints().is_cancelled()
     }
 
     /// Whether the job was told to end.

@@ -31,6 +31,9 @@ pub struct Recoveries {
     pub count: u32,
     /// When the first was, in milliseconds since the epoch.
     pub first_at: i64,
+    /// Whether that was once too often: whoever claims the job buries it instead of running it.
+    #[serde(default)]
+    pub given_up: bool,
 }
 
 /// A payload that is no job.
@@ -212,22 +215,33 @@ impl Recoveries {
     /// As it stands in a payload.
     #[must_use]
     pub fn json(&self) -> String {
-        format!(r#"{{"count":{},"first_at":{}}}"#, self.count, self.first_at)
+        let Self {
+            count, first_at, ..
+        } = self;
+        let given_up = if self.given_up {
+            r#","given_up":true"#
+        } else {
+            ""
+        };
+        format!(r#"{{"count":{count},"first_at":{first_at}{given_up}}}"#)
     }
 
-    /// After `more` further recoveries at `now`: counted on from what there was, or anew where that is too long ago.
+    /// After `more` further recoveries at `now`: counted on from what there was, or anew where that is too long ago. Whether it is given up
+    /// is to be said anew.
     #[must_use]
     pub fn after(so_far: Option<Self>, more: u32, now: Timestamp) -> Self {
         match so_far {
             Some(so_far) if now.since(Timestamp::from_millis(so_far.first_at)) <= Self::WINDOW => {
                 Self {
                     count: so_far.count.saturating_add(more),
-                    ..so_far
+                    first_at: so_far.first_at,
+                    given_up: false,
                 }
             }
             _ => Self {
                 count: more,
                 first_at: now.as_millis(),
+                given_up: false,
             },
         }
     }
@@ -326,7 +340,8 @@ mod tests {
             first,
             Recoveries {
                 count: 1,
-                first_at: 1_000_000
+                first_at: 1_000_000,
+                given_up: false
             }
         );
         assert_eq!(first.json(), r#"{"count":1,"first_at":1000000}"#);
@@ -335,9 +350,21 @@ mod tests {
             second,
             Recoveries {
                 count: 3,
-                first_at: 1_000_000
+                first_at: 1_000_000,
+                given_up: false
             }
         );
+        let given_up = Recoveries {
+            given_up: true,
+            ..second
+        };
+        let marked = r#"{"count":3,"first_at":1000000,"given_up":true}"#;
+        assert_eq!(given_up.json(), marked);
+        let read = parse(&format!(
+            r#"{{"class":"A","args":[],"sancho_recoveries":{marked}}}"#
+        ));
+        assert_eq!(read.unwrap().recoveries(), Some(given_up));
+        assert!(!Recoveries::after(Some(given_up), 1, start).given_up);
         let late = start.after(Recoveries::WINDOW + Duration::from_millis(1));
         assert_eq!(Recoveries::after(Some(second), 1, late).count, 1);
     }

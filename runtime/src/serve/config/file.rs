@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::table::{ALIASES, RUBYS, SETTINGS, Setting};
 use super::value::Value;
 use super::{Settings, wrong};
+use crate::job::one_line;
 use crate::{Error, Result};
 
 /// The files that are read where none is named, the first that is there.
@@ -47,13 +48,36 @@ pub(super) fn read(path: &Path, environment: &str, warnings: &mut Vec<String>) -
         )));
     }
     let text = fs::read_to_string(path).map_err(cannot)?;
+    read_text(path, &text, environment, warnings)
+}
+
+/// Reads the text of a file, the form of which its name tells. What is wrong or warned of is one line each, whatever the file holds.
+pub(in crate::serve) fn read_text(
+    path: &Path,
+    text: &str,
+    environment: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Settings> {
+    let mut new = Vec::new();
+    let settings = settings_of(path, text, environment, &mut new);
+    warnings.extend(new.iter().map(|warning| one_line(warning).to_string()));
+    settings.map_err(|error| Error::config(one_line(error).to_string()))
+}
+
+fn settings_of(
+    path: &Path,
+    text: &str,
+    environment: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Settings> {
+    let shown = path.display();
     if let Some((number, _)) = text.lines().enumerate().find(|(_, line)| has_erb(line)) {
         return Err(Error::config(format!(
             "line {} of {shown} {NEEDS_RUBY}",
             number + 1
         )));
     }
-    let value = parse(path, &text)?;
+    let value = parse(path, text)?;
     let file = shown.to_string();
     Keys {
         file: &file,

@@ -18,6 +18,7 @@ use crate::engine::{Capsule, ServedQueue, ServerBuilder};
 use crate::serve::log::{Format, Level};
 use crate::{Error, Result};
 pub(super) use environment::Environment;
+pub(super) use file::read_text;
 pub(super) use read::{address, concurrency, format, queue, seconds};
 
 /// What one place says.

@@ -255,7 +255,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             "cron_schedule_file",
             "path",
             "config/schedule.yml",
-            "the cron's entries",
+            "the cron's entries; HUP reads it anew",
         )
     },
     Setting {

@@ -173,6 +173,19 @@ fn an_empty_file_says_nothing() {
 }
 
 #[test]
+fn what_a_file_says_reaches_no_terminal_as_escapes() {
+    for text in [
+        "\"\\e[31m\": 1\n",
+        "queues: [\"a\\e[31m\"]\n",
+        "log_level: \"\\a\"\n",
+    ] {
+        let message = error(text);
+        assert!(!message.contains(char::is_control), "{message:?}");
+        assert!(message.contains(r"\u{"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_wrong_in_a_file_is_named_with_what_is_allowed() {
     for (text, parts) in [
         (

@@ -64,6 +64,9 @@ impl Data {
                 .is_some_and(|timed| timed.times.contains_key(payload)),
             Guard::Absent(key) => self.notes.is_absent(key, now),
             Guard::AbsentField(key, field) => self.notes.field(key, field, now).is_none(),
+            Guard::EqualsField(key, field, value) => {
+                self.notes.field(key, field, now) == Some(value)
+            }
         }
     }
 

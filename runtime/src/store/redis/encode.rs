@@ -203,8 +203,15 @@ impl Encoder<'_> {
                 let key = self.note(key, 'h');
                 [text("e"), key.into(), field.to_string().into()]
             }
+            Guard::EqualsField(key, field, _) => {
+                let key = self.note(key, 'h');
+                [text("m"), key.into(), field.to_string().into()]
+            }
         };
         self.args.extend(args);
+        if let Guard::EqualsField(_, _, value) = guard {
+            self.args.push(Value::Bytes(value.clone()));
+        }
     }
 
     fn effect(&mut self, effect: &Effect) {

@@ -229,6 +229,9 @@ impl Changes<'_, '_> {
             Guard::AbsentField(key, field) => {
                 notes::is_field_absent(self.tables.connection, key, field, self.now)
             }
+            Guard::EqualsField(key, field, value) => {
+                notes::is_field(self.tables.connection, key, field, value, self.now)
+            }
         }
     }
 

@@ -34,6 +34,19 @@ pub(super) fn is_field_absent(
     Ok(!select.exists(params![&**key, field, now.as_micros()])?)
 }
 
+pub(super) fn is_field(
+    connection: &Connection,
+    key: &Key,
+    field: &str,
+    value: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare_cached(
+        "SELECT 1 FROM field JOIN note USING (key) WHERE key = ?1 AND name = ?2 AND CAST(field.value AS BLOB) = ?3 AND (expires IS NULL OR expires > ?4)",
+    )?;
+    select.exists(params![&**key, field, value, now.as_micros()])
+}
+
 pub(super) fn text(
     connection: &Connection,
     key: &Key,

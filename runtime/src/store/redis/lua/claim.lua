@@ -11,7 +11,10 @@
 
 local PER_CALL = 65536
 
-local function token(seq, index) return string.format('%.0f', seq * PER_CALL + index) end
+-- As a whole number it is written faster, where the server's have the bits for it.
+local WHOLE = string.format('%d', 2 ^ 40) == '1099511627776' and '%d' or '%.0f'
+
+local function token(seq, index) return string.format(WHOLE, seq * PER_CALL + index) end
 
 -- The tokens from one on and below another, oldest first, as { number, field }. A hash has no order of its own.
 local function tokens(claims, from, below)

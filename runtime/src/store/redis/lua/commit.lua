@@ -8,7 +8,8 @@
 --         profiles: number of counts, then (total key, day key, n) each
 --         groups:   'G' claims key, profile, number of tokens, tokens...    each Holds + Release + counts
 --                   'T' profile, profile of otherwise, sizes of when, then, otherwise, then their operations:
---                       h key token | c key payload | p key payload | a key '' | e key field           guards
+--                       h key token | c key payload | p key payload | a key '' | e key field |
+--                       m key field value                                                          guards
 --                       l key queues name n payload... | r (the same) | z key score payload | x key payload
 --                       y key payload | o key item | d key token | j key member | k key member | t key before keep
 --                       u key | s key ms value | q key ms item
@@ -22,7 +23,7 @@
 
 local FIVE_YEARS = 157680000
 local ARITY = {
-  h = 2, c = 2, p = 2, a = 2, e = 2,
+  h = 2, c = 2, p = 2, a = 2, e = 2, m = 3,
   l = 4, r = 4, z = 3, x = 2, y = 2, o = 2, d = 2, j = 2, k = 2, t = 3, u = 1, s = 3, q = 3, f = 3, i = 3, b = 3,
 }
 -- Those that have more behind their arguments: how many, and as how many arguments each.
@@ -220,6 +221,11 @@ local function commit(k, a)
       end
       if failure(found) then return found end
       return 1 - found
+    end
+    if op == 'm' then
+      local value = redis.pcall('HGET', key(p + 1), ARGV[p + 2])
+      if failure(value) then return value end
+      return value == ARGV[p + 3] and 1 or 0
     end
     if op == 'p' then
       local at = redis.pcall('LPOS', key(p + 1), ARGV[p + 2])

@@ -10,7 +10,8 @@ local function failure(answer) return type(answer) == 'table' and answer.err or 
 -- The answer to a batch of a lane that is not its next one. `now` is the time that receipts go by, or '' where they expire in
 -- Redis.
 local function answered(receipt, seq, now)
-  local known = redis.pcall('GET', receipt)
+  -- Not GET, which arms the tracking of this connection: each batch would be told of its own receipt.
+  local known = redis.pcall('GETEX', receipt)
   if type(known) ~= 'string' then return nil end
   local last, expires, results = known:match('^(%d+) (%S+) (.*)$')
   if expires ~= '-' and tonumber(expires) <= tonumber(now) then return nil end
