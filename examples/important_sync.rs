@@ -2,8 +2,6 @@
 //!
 //! `cargo run --example important_sync`; with `SANCHO_STORE` it uses that store instead of memory.
 
-use std::sync::OnceLock;
-
 use axum::{Router, http::StatusCode, routing};
 use sancho::runtime::Server;
 use sancho::{Cause, Client, Config, Record, job};
@@ -11,22 +9,26 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-/// Where the team reads its alerts.
-static ALERTS: OnceLock<String> = OnceLock::new();
+/// Where the team reads its alerts: the address of an HTTP endpoint. State of the worker, as a connection pool would be.
+struct Alerts(String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("resource {0} cannot be read")]
 pub(crate) struct SyncError(u64);
 
 /// Called once the job has failed all its retries, before it goes to the dead set. An error of its own is logged.
-async fn tell_the_team(job: &Record, cause: &Cause<SyncError>) -> std::io::Result<()> {
+async fn tell_the_team(
+    job: &Record,
+    cause: &Cause<SyncError>,
+    alerts: &Alerts,
+) -> std::io::Result<()> {
     let (class, args) = (job.class(), String::from_utf8_lossy(job.args()));
     let text = format!("Job {class} with args {args} failed permanently: {cause}");
-    post(ALERTS.get().expect("main sets it"), &text).await
+    post(&alerts.0, &text).await
 }
 
-/// Synchronizes a resource.
-#[job(retry = 5, retries_exhausted = tell_the_team)]
+/// Synchronizes a resource. It needs no state itself; its hook is given the worker's.
+#[job(retry = 5, retries_exhausted(tell_the_team, &Alerts))]
 async fn important_sync(resource_id: u64) -> Result<(), SyncError> {
     Err(SyncError(resource_id))
 }
@@ -56,8 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let endpoint = Router::new().route("/alerts", routing::post(take_alert));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?.to_string();
-    ALERTS.get_or_init(|| address);
+    let alerts_at = Alerts(listener.local_addr()?.to_string());
     tokio::spawn(axum::serve(listener, endpoint).into_future());
 
     let store = std::env::var("SANCHO_STORE").unwrap_or_else(|_| "memory:".to_owned());
@@ -71,7 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("the team was told: {text}");
         }
     };
-    let server = Server::builder().client(&client).build()?;
+    let server = Server::builder().client(&client).state(alerts_at).build()?;
     server.run_until(told).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use sancho::job::parse_span;
 
 /// Looks at and acts on the jobs of Sancho, or of any Ruby Sidekiq.
 ///
@@ -349,23 +350,8 @@ impl std::fmt::Display for Place {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    const HOW: &str = "write a number and a unit: 90s, 15m, 1h, 2d, 1w";
-    let unit = text.chars().last().ok_or(HOW)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        'w' => 604_800,
-        _ => return Err(HOW.to_owned()),
-    };
-    let number: u64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| HOW)?;
-    let whole = number
-        .checked_mul(seconds)
-        .ok_or("this is longer than time is counted")?;
-    Ok(Duration::from_secs(whole))
+    const HOW: &str = "write a number and a unit: 90s, 15m, 1h30m, 2d, 1w";
+    parse_span(text).ok_or_else(|| HOW.to_owned())
 }
 
 /// How often a screen is refreshed: as often as somebody can look, and often enough that it is live.

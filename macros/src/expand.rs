@@ -286,7 +286,7 @@ fn functions(
         pub fn perform_at(#receiver #at: __P::DateTime<__P::Utc>, #params) -> __P::Push {
             __P::push_at::<__Spec>(#options, #at, #args)
         }
-        /// Enqueues a job for each item, 1,000 in a round trip.
+        /// Enqueues a job for each item, 1,000 in a round trip. No items are an error.
         pub fn perform_bulk(
             #receiver
             #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
@@ -294,6 +294,7 @@ fn functions(
             __P::push_bulk::<__Spec>(#options, #each)
         }
         /// Enqueues a job for each item, at the item's own time; one that has passed means now. An item is a time and arguments.
+        /// No items are an error.
         pub fn perform_bulk_at(
             #receiver
             #items: impl __P::IntoIterator<
@@ -303,21 +304,21 @@ fn functions(
         ) -> __P::BulkPush {
             __P::push_bulk_at::<__Spec>(#options, #timed)
         }
-        /// Enqueues a job for each item that can be pushed, and gives an outcome for each.
+        /// Enqueues a job for each item that can be pushed, and gives an outcome for each. No items are an error.
         pub fn perform_bulk_each(
             #receiver
             #items: impl __P::IntoIterator<Item = #item, IntoIter: __P::Send + 'static>,
         ) -> __P::BulkEach {
             __P::push_bulk_each::<__Spec>(#options, #each)
         }
-        /// Enqueues a job for each item of a stream.
+        /// Enqueues a job for each item of a stream. One that ends without any is an error.
         pub fn perform_bulk_stream(
             #receiver
             #items: impl __P::Stream<Item = #item> + __P::Send + 'static,
         ) -> __P::BulkPush {
             __P::push_bulk_stream::<__Spec>(#options, #streamed)
         }
-        /// Runs the job here and now, as it would run from the queue.
+        /// Runs the job here and now, as it would run from the queue, with client and server middleware.
         pub fn perform_inline(#receiver #params) -> __P::Inline {
             __P::inline::<__Spec>(#options, #args)
         }

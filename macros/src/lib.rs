@@ -59,6 +59,7 @@ use proc_macro2::TokenStream;
 /// | `discard_on(Pattern)` | errors that match end the job; it is discarded | |
 /// | `retry_in = path` | `fn(count: u32, error: &E) -> RetryIn`: how long another error waits, or that it is the end | 15 s + `count⁴` s |
 /// | `retries_exhausted = path` | `async fn(job: &Record, cause: &Cause<E>)`: called once it has used up its tries | |
+/// | `retry_in(path, &Limits)`, `retries_exhausted(path, &Mailer)` | the same, with state that the callback borrows as its last parameters | |
 /// | `version = 3` | the version of its arguments | 1 |
 /// | `from(V2, V1)` | the types of older arguments, the newest first | |
 /// | `cron = "0 3 * * *"` | when it is enqueued by itself: five fields, six with the seconds first, or `@daily` and its like. Such a job has no arguments, or only `Option`s | not at all |

@@ -13,10 +13,14 @@ use syn::{Error, Expr, Ident, Pat, Path, Result, ReturnType, Token, Type};
 use crate::attr::{Options, Retry, integer_from_one, seconds, ungrouped};
 use crate::expand::option;
 use crate::signature::Function;
+use crate::validate::borrowed;
 
 /// As Active Job has them.
 const DEFAULT_ATTEMPTS: u32 = 5;
 const DEFAULT_WAIT: Wait = Wait::Seconds(3);
+
+/// In seconds, as the library has it.
+const FARTHEST: u64 = 36_525 * 24 * 60 * 60;
 
 /// `retry_on(..)` or `discard_on(..)`.
 pub(crate) struct Rule {
@@ -131,7 +135,12 @@ fn equals(key: &Ident, input: ParseStream<'_>) -> Result<()> {
 fn wait_time(input: ParseStream<'_>) -> Result<Wait> {
     const HOW: &str = "write `wait = \"5s\"`, seconds: `wait = 5`, `wait = exponential`, or the path of a `fn(count: u32) -> Duration`";
     if input.peek(syn::Lit) {
-        return seconds(input, HOW).map(|(seconds, _)| Wait::Seconds(seconds));
+        let (seconds, span) = seconds(input, HOW)?;
+        if seconds > FARTHEST {
+            let message = "this wait is too long: a job waits for 100 years at most";
+            return Err(Error::new(span, message));
+        }
+        return Ok(Wait::Seconds(seconds));
     }
     let path = path(input, HOW)?;
     Ok(if path.is_ident("exponential") {
@@ -146,8 +155,44 @@ fn attempt_count(input: ParseStream<'_>) -> Result<u32> {
     integer_from_one(input, HOW)
 }
 
+/// A function that is called when a job fails.
+pub(crate) struct Callback {
+    path: Path,
+    /// The state that it borrows, as references.
+    states: Vec<Type>,
+}
+
+/// A callback that is a path alone.
+pub(crate) fn callback(value: ParseStream<'_>, how: &str) -> Result<Callback> {
+    Ok(Callback {
+        path: path(value, how)?,
+        states: Vec::new(),
+    })
+}
+
+/// What stands in the parentheses of a callback: its path, and the state that it borrows.
+pub(crate) fn callback_with_state(input: ParseStream<'_>, how: &str) -> Result<Callback> {
+    const STATE: &str = "after its path stands the state that it borrows: write `&Mailer`";
+    let mut callback = callback(input, how)?;
+    while !input.is_empty() {
+        if !input.peek(Token![,]) {
+            return Err(input.error(STATE));
+        }
+        input.parse::<Token![,]>()?;
+        if input.is_empty() {
+            break;
+        }
+        let ty: Type = input
+            .parse()
+            .map_err(|error| Error::new(error.span(), STATE))?;
+        borrowed(&ty, "the state of a callback")?;
+        callback.states.push(ty);
+    }
+    Ok(callback)
+}
+
 /// The path of a function.
-pub(crate) fn path(value: ParseStream<'_>, how: &str) -> Result<Path> {
+fn path(value: ParseStream<'_>, how: &str) -> Result<Path> {
     match ungrouped(value.parse()?) {
         Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => Ok(path.path),
         other => Err(Error::new(other.span(), how)),
@@ -158,12 +203,15 @@ pub(crate) fn path(value: ParseStream<'_>, how: &str) -> Result<Path> {
 /// complain of it as well.
 pub(crate) fn check(options: &mut Options, function: &Function) -> Vec<Error> {
     let mut errors = Vec::new();
-    if let (Some(Retry::Never), Some(path)) = (options.retry, &options.retries_exhausted) {
+    if let (Some(Retry::Never), Some(Callback { path, .. })) =
+        (options.retry, &options.retries_exhausted)
+    {
         let message =
             "with `retry = false` a job is dropped without `retries_exhausted`: write `retry = 0`";
         errors.push(Error::new_spanned(path, message));
     }
-    let of_an_error = options.retry_in.as_ref().map(Path::to_token_stream);
+    let of_an_error = options.retry_in.as_ref();
+    let of_an_error = of_an_error.map(|callback| callback.path.to_token_stream());
     let of_an_error =
         of_an_error.or_else(|| Some(options.rules.first()?.pattern.to_token_stream()));
     if let Some(tokens) = of_an_error
@@ -197,12 +245,25 @@ pub(crate) fn policy(options: &Options) -> TokenStream {
         return quote!(__P::Policy::NONE);
     }
     let rule = option((!rules.is_empty()).then(|| rule(rules)));
+    let callbacks = retry_in.iter().chain(retries_exhausted);
+    let states = callbacks.flat_map(|callback| callback.states.iter().filter_map(referred));
+    let states = states.map(|ty| quote!(__P::StateInfo::of::<#ty>()));
     let retry_in = option(retry_in.as_ref().map(ask_retry_in));
     let exhausted = option(retries_exhausted.as_ref().map(exhausted));
     quote! {{
         type __Error = __P::ErrorOf<__Spec>;
-        __P::Policy { rule: #rule, retry_in: #retry_in, exhausted: #exhausted }
+        __P::Policy {
+            rule: #rule,
+            retry_in: #retry_in,
+            exhausted: #exhausted,
+            states: &[#(#states),*],
+        }
     }}
+}
+
+/// The type that is borrowed.
+fn referred(ty: &Type) -> Option<&Type> {
+    borrowed(ty, "").ok()
 }
 
 /// The rules as one `match`. A rule that can never match is rustc's warning, at its pattern; that the last arm may be such
@@ -255,28 +316,51 @@ fn name(rule: &Rule) -> String {
 }
 
 /// Coerced first, so that a function of another kind is an error at its path.
-fn ask_retry_in(path: &Path) -> TokenStream {
+fn ask_retry_in(callback: &Callback) -> TokenStream {
+    let Callback { path, states } = callback;
     let span = Span::mixed_site();
     let [count, error, retry_in] =
         ["count", "error", "retry_in"].map(|name| Ident::new(name, span));
+    let all = all_states(states, span);
+    let given = given_states(states);
     quote! {
-        |#count, #error| {
-            let #retry_in: fn(u32, &__Error) -> __P::RetryIn = #path;
-            __P::Option::Some(#retry_in(#count, #error.downcast_ref::<__Error>()?))
+        |#count, #error, #all| {
+            let #retry_in: fn(u32, &__Error, #(#states),*) -> __P::RetryIn = #path;
+            __P::Option::Some(#retry_in(#count, #error.downcast_ref::<__Error>()?, #(#given),*))
         }
     }
 }
 
 /// With the place of its path, where rustc then says what is wrong with what it returns.
-fn exhausted(path: &Path) -> TokenStream {
+fn exhausted(callback: &Callback) -> TokenStream {
+    let Callback { path, states } = callback;
     let span = Span::mixed_site().located_at(path.span());
     let [job, failure, cause] = ["job", "failure", "cause"].map(|name| Ident::new(name, span));
+    let all = all_states(states, span);
+    let given = given_states(states);
     quote_spanned! {span=>
-        |#job, #failure| __P::Box::pin(async move {
+        |#job, #failure, #all| __P::Box::pin(async move {
             let #cause = __P::Cause::<__Error>::of(#failure);
-            __P::IntoExhausted::into_exhausted(#path(#job, &#cause).await)
+            __P::IntoExhausted::into_exhausted(#path(#job, &#cause, #(#given),*).await)
         })
     }
+}
+
+/// The parameter that holds all state; one that nothing is taken from says so.
+fn all_states(states: &[Type], span: Span) -> TokenStream {
+    match states.is_empty() {
+        true => quote!(_),
+        false => Ident::new("states", span).into_token_stream(),
+    }
+}
+
+/// The state that a callback is given. Each at its type, where rustc says that the function takes another one.
+fn given_states(states: &[Type]) -> impl Iterator<Item = TokenStream> {
+    states.iter().filter_map(referred).map(|ty| {
+        let span = Span::mixed_site().located_at(ty.span());
+        let all = Ident::new("states", span);
+        quote_spanned!(span=> #all.borrowed::<#ty>())
+    })
 }
 
 #[cfg(test)]

@@ -147,11 +147,11 @@ fn parameter(input: &FnArg) -> Result<Parameter<'_>> {
         )),
         (Some(attr), None) => {
             bare(attr, "write `#[state]`: the type says which state")?;
-            borrowed(parameter, "state").map(Parameter::State)
+            borrowed(&parameter.ty, "`#[state]`").map(Parameter::State)
         }
         (None, Some(attr)) => {
             bare(attr, "write `#[context]`")?;
-            borrowed(parameter, "context").map(Parameter::Context)
+            borrowed(&parameter.ty, "`#[context]`").map(Parameter::Context)
         }
         (None, None) => argument(parameter).map(Parameter::Argument),
     }
@@ -194,27 +194,27 @@ fn borrow(ty: &Type) -> Option<String> {
 }
 
 /// The type behind the `&` of a `#[state]` or `#[context]` parameter.
-fn borrowed<'a>(parameter: &'a PatType, what: &str) -> Result<&'a Type> {
-    let ty = ungrouped(&parameter.ty);
+pub(crate) fn borrowed<'a>(ty: &'a Type, what: &str) -> Result<&'a Type> {
+    let ty = ungrouped(ty);
     let Type::Reference(reference) = ty else {
         let ty_text = type_text::of(ty);
-        let message = format!("`#[{what}]` is borrowed from the server: write `&{ty_text}`");
+        let message = format!("{what} is borrowed from the server: write `&{ty_text}`");
         return Err(Error::new_spanned(ty, message));
     };
     let elem = type_text::of(&reference.elem);
     if let Some(token) = &reference.mutability {
-        let message = format!("`#[{what}]` is shared between jobs: write `&{elem}`");
+        let message = format!("{what} is shared between jobs: write `&{elem}`");
         return Err(Error::new(token.span(), message));
     }
     // Another lifetime is a parameter of the function, which is refused as such.
     if let Some(lifetime) = &reference.lifetime
         && lifetime.ident == "static"
     {
-        let message = format!("`#[{what}]` is borrowed for one execution: write `&{elem}`");
+        let message = format!("{what} is borrowed for one execution: write `&{elem}`");
         return Err(Error::new(lifetime.span(), message));
     }
     if has_impl(&reference.elem) {
-        let message = format!("`#[{what}]` is found by its type: write the type, or `&dyn`");
+        let message = format!("{what} is found by its type: write the type, or `&dyn`");
         return Err(Error::new_spanned(&reference.elem, message));
     }
     // `&(dyn A + B)` needs its parentheses; the type alone does not, and rustc says so.

@@ -24,7 +24,7 @@ pub use crate::job::iterate::{Iterating, hook};
 pub use crate::job::{
     ArgInfo, Args, Backtrace, Call, Cause, CronInfo, Definition, ErrorOf, Failure, IntoExhausted,
     IntoOutcome, Item, Job, Location, Message, OfAny, OfError, Older, Outcome, Policy, Retry,
-    RetryIn, RetryRule, Returned, Rule, Spec, StateInfo, Takes, Wait, upcast,
+    RetryIn, RetryRule, Returned, Rule, Spec, StateInfo, States, Takes, Wait, upcast,
 };
 
 /// Every job that is linked into the binary.

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use sancho::client::{ClientMiddleware, ClientNext, NewJob, Stop};
 use sancho::job::Timestamp;
 use sancho::store::{Census, TimedSet};
-use sancho::{Config, JobId, PushError, job};
+use sancho::{BulkError, Config, JobId, PushError, job};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -193,16 +193,49 @@ async fn a_stream_is_pushed_as_it_comes(flow: Flow) {
     assert_eq!(flow.queue("two").await.len(), 2);
 }
 
-async fn empty_bulks_push_nothing(flow: Flow) {
+async fn an_empty_bulk_is_an_error_and_pushes_nothing(flow: Flow) {
+    let empty = |error: BulkError| {
+        let text = error.to_string();
+        assert!(text.starts_with("the bulk of job `"), "{text}");
+        assert!(text.contains("nothing was pushed"), "{text}");
+        assert_eq!((error.accepted.len(), error.failed_at), (0, 0));
+        assert!(error.unknown.is_empty());
+        assert!(
+            matches!(error.source, PushError::EmptyBulk { .. }),
+            "{text}"
+        );
+    };
     let set = one::set().client(&flow.client).spread(HOUR);
-    assert_eq!(set.perform_bulk(Vec::<i64>::new()).await.unwrap(), []);
+    empty(set.perform_bulk(Vec::<i64>::new()).await.unwrap_err());
+    empty(
+        set.perform_bulk((0..9).filter(|n| *n > 9))
+            .await
+            .unwrap_err(),
+    );
     let none: [(chrono::DateTime<Utc>, i64); 0] = [];
-    assert_eq!(set.perform_bulk_at(none).await.unwrap(), []);
-    let each = set.perform_bulk_each(Vec::<i64>::new()).await.unwrap();
-    assert!(each.is_empty());
-    let (_, items) = mpsc::unbounded_channel::<i64>();
-    let push = set.perform_bulk_stream(Received(items));
-    assert_eq!(push.await.unwrap(), []);
+    empty(set.perform_bulk_at(none).await.unwrap_err());
+    let (to, items) = mpsc::unbounded_channel::<i64>();
+    drop(to);
+    empty(set.perform_bulk_stream(Received(items)).await.unwrap_err());
+    let each = set.perform_bulk_each(Vec::<i64>::new()).await;
+    assert!(matches!(each, Err(PushError::EmptyBulk { .. })));
+
+    let class = flow.client.job("Ruby");
+    let nothing = Vec::<(i64,)>::new;
+    empty(flow.client.push_bulk("Ruby", nothing()).await.unwrap_err());
+    empty(class.perform_bulk(nothing()).await.unwrap_err());
+    let none: [(chrono::DateTime<Utc>, (i64,)); 0] = [];
+    empty(class.perform_bulk_at(none).await.unwrap_err());
+    let (to, items) = mpsc::unbounded_channel::<(i64,)>();
+    drop(to);
+    empty(
+        class
+            .perform_bulk_stream(Received(items))
+            .await
+            .unwrap_err(),
+    );
+    let each = class.perform_bulk_each(nothing()).await.unwrap_err();
+    assert!(each.to_string().contains("`Ruby` is empty"), "{each}");
     let census = flow.store().census().await.unwrap();
     assert_eq!(census, Census::default());
 }
@@ -213,5 +246,5 @@ flows! {
     there_is_an_outcome_for_each_job
     an_iterator_is_asked_a_slice_at_a_time
     a_stream_is_pushed_as_it_comes
-    empty_bulks_push_nothing
+    an_empty_bulk_is_an_error_and_pushes_nothing
 }

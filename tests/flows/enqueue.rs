@@ -154,18 +154,6 @@ async fn a_bulk_keeps_its_order_over_many_slices(flow: Flow) {
     assert_eq!(field(first[999].as_bytes(), "jid"), ids[999].as_str());
 }
 
-async fn an_empty_bulk_pushes_nothing(flow: Flow) {
-    assert_eq!(
-        count::set()
-            .client(&flow.client)
-            .perform_bulk(Vec::<i64>::new())
-            .await
-            .unwrap(),
-        []
-    );
-    assert!(flow.queue("default").await.is_empty());
-}
-
 async fn what_cannot_be_pushed_is_refused_and_changes_nothing(flow: Flow) {
     let set = || count::set().client(&flow.client);
     let errors = [
@@ -353,7 +341,6 @@ flows! {
     ten_megabytes_of_arguments_are_pushed
     later_is_in_the_schedule_and_a_time_that_has_passed_means_now
     a_bulk_keeps_its_order_over_many_slices
-    an_empty_bulk_pushes_nothing
     what_cannot_be_pushed_is_refused_and_changes_nothing
     as_deep_as_ruby_reads_is_pushed
     client_middleware_runs_once_a_push_and_not_at_promotion

@@ -2,24 +2,14 @@
 
 mod cancelled;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use sancho::api::Iteration;
 use sancho::iterate::{self, Source};
 use sancho::store::TimedSet;
 use sancho::{Context, JobId, Outcome, job};
-use tokio::sync::Semaphore;
 
-use crate::harness::{Flow, Report, Reports, Running, flows};
-
-/// Lets a job go on to its next item.
-type Gate = Semaphore;
-
-/// The item that fails, if there is one.
-type FailAt = Option<u64>;
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use crate::harness::{Flow, Report, flows};
+use crate::stepped::{Error, FailAt, Gate, Started, kept, until_processed};
 
 /// Tells of each item, and does it when it is let or is to stop. Every hook tells that it was called, with what.
 #[job(
@@ -135,40 +125,15 @@ fn rows(file: String, _: &Report, cursor: Option<u64>) -> iterate::Csv<Row> {
     iterate::csv(file, cursor)
 }
 
-/// A server, its jobs' steps, and what they report.
-struct Started {
-    running: Running,
-    gate: Arc<Gate>,
-    seen: Reports,
+fn serve(flow: &Flow) -> Started {
+    serve_failing_at(flow, None)
 }
 
-impl Started {
-    fn on(flow: &Flow) -> Self {
-        Self::failing_at(flow, None)
-    }
-
-    fn failing_at(flow: &Flow, fail_at: FailAt) -> Self {
-        let (server, seen) = flow.server();
-        let gate = Arc::new(Gate::new(0));
-        let server = server
-            .only::<each>()
-            .only::<obeys>()
-            .only::<blocks>()
-            .only::<imports>()
-            .state_arc(gate.clone())
-            .state(fail_at)
-            .lease(Duration::from_secs(1));
-        Self {
-            running: Running::start(server),
-            gate,
-            seen,
-        }
-    }
-
-    async fn step(&mut self) -> String {
-        self.gate.add_permits(1);
-        self.seen.next().await
-    }
+fn serve_failing_at(flow: &Flow, fail_at: FailAt) -> Started {
+    Started::with(flow, fail_at, |server| {
+        let server = server.only::<each>().only::<obeys>().only::<blocks>();
+        server.only::<imports>().lease(Duration::from_secs(1))
+    })
 }
 
 async fn push(flow: &Flow, last: u64) -> JobId {
@@ -176,21 +141,10 @@ async fn push(flow: &Flow, last: u64) -> JobId {
     push.await.unwrap()
 }
 
-async fn kept(flow: &Flow, jid: &JobId) -> Option<Iteration> {
-    flow.api().iteration(jid.as_str()).await.unwrap()
-}
-
-async fn until_processed(flow: &Flow, count: u64) {
-    flow.until("all is processed", || async {
-        flow.counters().await.0 == count
-    })
-    .await;
-}
-
 async fn a_job_is_called_once_for_each_item_with_its_hooks_around(flow: Flow) {
     let jid = push(&flow, 3).await;
     let before = flow.queue("default").await;
-    let mut first = Started::on(&flow);
+    let mut first = serve(&flow);
     let begun = ["start 3", "from None", "1 of 3"];
     assert_eq!(first.seen.some(3).await, begun);
     assert_eq!(first.step().await, "2 of 3");
@@ -201,7 +155,7 @@ async fn a_job_is_called_once_for_each_item_with_its_hooks_around(flow: Flow) {
     let state = kept(&flow, &jid).await.unwrap();
     assert_eq!((state.executions, state.cursor.as_deref()), (1, Some("3")));
 
-    let mut second = Started::on(&flow);
+    let mut second = serve(&flow);
     let begun = ["resume 3", "from Some(3)", "3 of 3"];
     assert_eq!(second.seen.some(3).await, begun);
     assert_eq!(second.step().await, "stop 3");
@@ -215,7 +169,7 @@ async fn a_job_is_called_once_for_each_item_with_its_hooks_around(flow: Flow) {
 
 async fn an_item_that_failed_comes_again(flow: Flow) {
     let jid = push(&flow, 3).await;
-    let mut started = Started::failing_at(&flow, Some(2));
+    let mut started = serve_failing_at(&flow, Some(2));
     let begun = ["start 3", "from None", "1 of 3"];
     assert_eq!(started.seen.some(3).await, begun);
     assert_eq!(started.step().await, "2 of 3");
@@ -232,13 +186,13 @@ async fn an_item_that_failed_comes_again(flow: Flow) {
 
 async fn a_crash_goes_back_to_the_last_cursor_that_was_written(flow: Flow) {
     push(&flow, 9).await;
-    let mut first = Started::on(&flow);
+    let mut first = serve(&flow);
     first.seen.some(3).await;
     flow.pass(Duration::from_secs(5));
     assert_eq!(first.step().await, "2 of 9");
     assert_eq!(first.step().await, "3 of 9");
     first.running.kill().await;
-    let mut second = Started::on(&flow);
+    let mut second = serve(&flow);
     flow.pass(Duration::from_secs(60));
     let again = ["resume 9", "from Some(2)", "2 of 9"];
     assert_eq!(second.seen.some(3).await, again);
@@ -247,7 +201,7 @@ async fn a_crash_goes_back_to_the_last_cursor_that_was_written(flow: Flow) {
 
 async fn a_cancelled_job_is_done_without_its_other_items(flow: Flow) {
     let jid = push(&flow, 9).await;
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     started.seen.some(3).await;
     flow.api().cancel_iteration(jid.as_str()).await.unwrap();
     assert_eq!(started.step().await, "2 of 9", "it is not looked for yet");
@@ -264,7 +218,7 @@ async fn a_cancelled_job_is_done_without_its_other_items(flow: Flow) {
 async fn a_job_that_was_cancelled_before_it_ran_does_nothing(flow: Flow) {
     let jid = push(&flow, 9).await;
     flow.api().cancel_iteration(jid.as_str()).await.unwrap();
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     assert_eq!(started.seen.some(2).await, ["cancel 9", "stop 9"]);
     until_processed(&flow, 1).await;
     assert_eq!(kept(&flow, &jid).await, None);
@@ -273,7 +227,7 @@ async fn a_job_that_was_cancelled_before_it_ran_does_nothing(flow: Flow) {
 }
 
 async fn an_item_may_end_the_run(flow: Flow) {
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     for (second, wanted, left, processed) in [
         (
             "done",
@@ -305,7 +259,7 @@ async fn an_item_may_end_the_run(flow: Flow) {
 }
 
 async fn items_may_be_done_on_the_blocking_pool(flow: Flow) {
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     let push = blocks::set().client(&flow.client);
     push.perform_async("x".into()).await.unwrap();
     assert_eq!(started.seen.some(3).await, ["first x", "x x", "third x"]);
@@ -317,7 +271,7 @@ async fn the_rows_of_a_csv_file_are_items(flow: Flow) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
     std::fs::write(&file, "id,name\n1,Ada\n2,\"Grace\nHopper\"\n").unwrap();
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     let push = imports::set().client(&flow.client);
     push.perform_async(file.to_str().unwrap().into())
         .await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sancho::api::Process;
 use sancho::store::{Claim, Owner, Registration, TimedSet};
-use sancho::{Context, job};
+use sancho::{Cause, Context, Record, job};
 use tokio::runtime::Handle;
 
 use crate::harness::{Flow, Report, Reports, Running, field, flows};
@@ -202,6 +202,61 @@ async fn a_job_that_a_stop_gives_up_sees_that(flow: Flow) {
     assert_eq!(flow.counters().await, (0, 0));
 }
 
+/// Sees its timeout, and goes on.
+#[job(retry = 0, timeout = "1s", retries_exhausted(mourn, &Report))]
+fn outlives_its_claim(
+    #[state] gate: &Gate,
+    #[state] to: &Report,
+    #[context] cx: &Context,
+) -> Result<(), String> {
+    Handle::current().block_on(cx.cancelled());
+    to.send(format!("{:?}", cx.cancel_reason())).unwrap();
+    gate.pass();
+    Ok(())
+}
+
+async fn mourn(_: &Record, _: &Cause<String>, to: &Report) {
+    to.send("mourned".into()).unwrap();
+}
+
+/// How often it is tried to lose a claim after the timeout and before the job is given up for good, which is a second later: a machine
+/// that is slow mourns it first.
+const ROUNDS: usize = 5;
+
+async fn a_job_past_its_timeout_that_lost_its_claim_is_mourned_by_others(flow: Flow) {
+    for _ in 0..ROUNDS {
+        let before = flow.timed(TimedSet::Dead).await.len();
+        let (server, mut reports, gate) = serving(&flow);
+        let server = server.only::<outlives_its_claim>();
+        let server = server.lease(Duration::from_millis(300)).build().unwrap();
+        let capsule = server.handle().default_capsule();
+        let running = Running::run(server);
+        push!(flow, outlives_its_claim());
+        assert_eq!(reports.next().await, "Some(Timeout)");
+        take_over_everything(&flow).await;
+        flow.until("the process has given it up", || async {
+            capsule.busy() == 0
+        })
+        .await;
+        gate.open();
+        // There is one slot, which is free when all is said.
+        push!(flow, passes(1));
+        let mut said = vec![reports.next().await];
+        if said == ["mourned"] {
+            said.push(reports.next().await);
+        }
+        running.stop().await;
+        assert!(reports.is_silent());
+        if said == ["passed 1"] {
+            let dead = flow.timed(TimedSet::Dead).await.len();
+            assert_eq!(dead, before, "its end was refused");
+            return;
+        }
+        assert_eq!(said, ["mourned", "passed 1"]);
+    }
+    panic!("it was mourned by a process that had lost it, each time");
+}
+
 const LEASE: Duration = Duration::from_secs(1);
 
 async fn a_job_whose_claim_was_lost_sees_that_and_its_slot_is_free_when_it_has_stopped(flow: Flow) {
@@ -250,4 +305,5 @@ flows! {
     there_are_no_more_spare_slots_than_slots
     a_job_that_a_stop_gives_up_sees_that
     a_job_whose_claim_was_lost_sees_that_and_its_slot_is_free_when_it_has_stopped
+    a_job_past_its_timeout_that_lost_its_claim_is_mourned_by_others
 }

@@ -1,28 +1,20 @@
 //! Jobs that go on where they left off: checkpoints and progress.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use sancho::api::{Iteration, JobProgress};
+use sancho::api::{Cancelled, JobProgress};
 use sancho::runtime::ServerBuilder;
-use sancho::store::TimedSet;
-use sancho::{Checkpoint, Context, JobId, Outcome, job};
-use tokio::sync::Semaphore;
+use sancho::store::{ClaimRequest, Owner, Registration, Source, TimedSet};
+use sancho::{Cause, Checkpoint, Context, Exhausted, JobId, Outcome, Record, job};
+use sancho_tests::Kind;
 
-use crate::harness::{Flow, Report, Reports, Running, field, flows};
+use crate::harness::{Flow, Report, Running, field, flows};
+use crate::stepped::{Error, FailAt, Gate, Started, kept, until_processed};
 
 const LEASE: Duration = Duration::from_secs(1);
 
 /// How often checkpoints are written.
 const EVERY: Duration = Duration::from_secs(5);
-
-/// Lets a job go on to its next checkpoint.
-type Gate = Semaphore;
-
-/// The step that fails, if there is one.
-type FailAt = Option<u64>;
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Counts, a step each time that it is let, and one more when it is to stop.
 #[job]
@@ -77,48 +69,35 @@ async fn ends(how: String, #[context] cx: &Context) -> Result<Outcome, Error> {
     }
 }
 
-/// A server, its jobs' steps, and what they report.
-struct Started {
-    running: Running,
-    gate: Arc<Gate>,
-    seen: Reports,
+/// Fails after a checkpoint, and is discarded in the end.
+#[job(retry = 0, retries_exhausted = discards)]
+async fn is_discarded_in_the_end(#[context] cx: &Context) -> Result<(), Error> {
+    let _: Checkpoint = cx.checkpoint(&1).await?;
+    Err("as always".into())
 }
 
-impl Started {
-    fn on(flow: &Flow) -> Self {
-        Self::failing_at(flow, None)
-    }
+async fn discards(_: &Record, _: &Cause<Error>) -> Exhausted {
+    Exhausted::Discard
+}
 
-    fn failing_at(flow: &Flow, fail_at: FailAt) -> Self {
-        Self::with(flow, fail_at, |server| server.lease(LEASE))
-    }
+fn serve(flow: &Flow) -> Started {
+    serve_failing_at(flow, None)
+}
 
-    fn with(
-        flow: &Flow,
-        fail_at: FailAt,
-        tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
-    ) -> Self {
-        let (server, seen) = flow.server();
-        let gate = Arc::new(Gate::new(0));
-        let server = server
-            .only::<counts>()
-            .only::<ignores>()
-            .only::<ends>()
-            .state_arc(gate.clone())
-            .state(fail_at)
-            .shutdown_timeout(Duration::from_millis(50));
-        Self {
-            running: Running::start(tune(server)),
-            gate,
-            seen,
-        }
-    }
+fn serve_failing_at(flow: &Flow, fail_at: FailAt) -> Started {
+    serve_with(flow, fail_at, |server| server.lease(LEASE))
+}
 
-    /// Lets one step be made.
-    async fn step(&mut self) -> String {
-        self.gate.add_permits(1);
-        self.seen.next().await
-    }
+fn serve_with(
+    flow: &Flow,
+    fail_at: FailAt,
+    tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
+) -> Started {
+    Started::with(flow, fail_at, |server| {
+        let server = server.only::<counts>().only::<ignores>().only::<ends>();
+        let server = server.only::<is_discarded_in_the_end>();
+        tune(server.shutdown_timeout(Duration::from_millis(50)))
+    })
 }
 
 async fn push_counts(flow: &Flow, last: u64) -> JobId {
@@ -126,25 +105,14 @@ async fn push_counts(flow: &Flow, last: u64) -> JobId {
     push.await.unwrap()
 }
 
-async fn kept(flow: &Flow, jid: &JobId) -> Option<Iteration> {
-    flow.api().iteration(jid.as_str()).await.unwrap()
-}
-
 async fn cursor(flow: &Flow, jid: &JobId) -> Option<String> {
     kept(flow, jid).await?.cursor
-}
-
-async fn until_processed(flow: &Flow, count: u64) {
-    flow.until("all is processed", || async {
-        flow.counters().await.0 == count
-    })
-    .await;
 }
 
 async fn a_job_that_was_interrupted_goes_on_where_it_was(flow: Flow) {
     let jid = push_counts(&flow, 4).await;
     let before = flow.queue("default").await;
-    let mut first = Started::on(&flow);
+    let mut first = serve(&flow);
     assert_eq!(first.seen.next().await, "from 0");
     assert_eq!(first.step().await, "1 GoOn");
     assert_eq!(kept(&flow, &jid).await, None, "nothing is due yet");
@@ -158,7 +126,7 @@ async fn a_job_that_was_interrupted_goes_on_where_it_was(flow: Flow) {
     assert_eq!(state.progress, Some(JobProgress { done: 2, total: 4 }));
     assert_eq!(flow.counters().await, (0, 0));
 
-    let mut second = Started::on(&flow);
+    let mut second = serve(&flow);
     assert_eq!(second.seen.next().await, "from 2");
     assert_eq!(second.step().await, "3 GoOn");
     assert_eq!(second.step().await, "4 GoOn");
@@ -172,14 +140,14 @@ async fn a_job_that_does_not_stop_is_handed_back_with_its_cursor(flow: Flow) {
     let push = ignores::set().client(&flow.client).perform_async();
     let jid = push.await.unwrap();
     let before = flow.queue("default").await;
-    let mut first = Started::on(&flow);
+    let mut first = serve(&flow);
     assert_eq!(first.seen.next().await, "1 GoOn");
     assert_eq!(first.step().await, "2 GoOn");
     assert_eq!(kept(&flow, &jid).await, None);
     first.running.stop().await;
     assert_eq!(flow.queue("default").await, before);
     assert_eq!(cursor(&flow, &jid).await.as_deref(), Some("2"));
-    let mut second = Started::on(&flow);
+    let mut second = serve(&flow);
     assert_eq!(second.seen.next().await, "3 GoOn");
     second.running.stop().await;
     assert_eq!(kept(&flow, &jid).await.unwrap().executions, 2);
@@ -187,7 +155,7 @@ async fn a_job_that_does_not_stop_is_handed_back_with_its_cursor(flow: Flow) {
 
 async fn checkpoints_are_written_every_five_seconds_at_most(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     assert_eq!(started.seen.next().await, "from 0");
     for (step, passes, written) in [
         ("1", 0, None),
@@ -207,7 +175,7 @@ async fn checkpoints_are_written_every_five_seconds_at_most(flow: Flow) {
 
 async fn a_crash_loses_what_was_not_written(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
-    let mut first = Started::on(&flow);
+    let mut first = serve(&flow);
     assert_eq!(first.seen.next().await, "from 0");
     assert_eq!(first.step().await, "1 GoOn");
     flow.pass(EVERY);
@@ -217,7 +185,7 @@ async fn a_crash_loses_what_was_not_written(flow: Flow) {
 
     let state = kept(&flow, &jid).await.unwrap();
     assert_eq!((state.executions, state.cursor.as_deref()), (1, Some("2")));
-    let mut second = Started::on(&flow);
+    let mut second = serve(&flow);
     flow.pass(LEASE * 2);
     assert_eq!(second.seen.next().await, "from 2");
     second.running.stop().await;
@@ -225,7 +193,7 @@ async fn a_crash_loses_what_was_not_written(flow: Flow) {
 
 async fn a_job_that_failed_is_tried_again_from_its_cursor(flow: Flow) {
     let jid = push_counts(&flow, 4).await;
-    let mut started = Started::failing_at(&flow, Some(3));
+    let mut started = serve_failing_at(&flow, Some(3));
     assert_eq!(started.seen.next().await, "from 0");
     assert_eq!(started.step().await, "1 GoOn");
     assert_eq!(started.step().await, "2 GoOn");
@@ -242,14 +210,14 @@ async fn a_process_that_lost_its_job_does_not_write_over_its_cursor(flow: Flow) 
     let jid = push_counts(&flow, 9).await;
     // It neither renews its lease nor claims anything while it is taken for dead, so it does not know.
     let lease = Duration::from_secs(300);
-    let mut paused = Started::with(&flow, None, |server| server.lease(lease).concurrency(1));
+    let mut paused = serve_with(&flow, None, |server| server.lease(lease).concurrency(1));
     assert_eq!(paused.seen.next().await, "from 0");
     assert_eq!(paused.step().await, "1 GoOn");
     flow.pass(EVERY);
     assert_eq!(paused.step().await, "2 GoOn");
     flow.pass(lease * 2);
 
-    let mut rescuer = Started::on(&flow);
+    let mut rescuer = serve(&flow);
     assert_eq!(rescuer.seen.next().await, "from 2");
     assert_eq!(paused.step().await, "3 Stop");
     assert_eq!(cursor(&flow, &jid).await.as_deref(), Some("2"));
@@ -264,7 +232,7 @@ async fn a_process_that_lost_its_job_does_not_write_over_its_cursor(flow: Flow) 
 
 async fn a_cancelled_job_is_told_at_its_next_write_and_is_done(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     assert_eq!(started.seen.next().await, "from 0");
     assert_eq!(started.step().await, "1 GoOn");
     flow.api().cancel_iteration(jid.as_str()).await.unwrap();
@@ -281,7 +249,7 @@ async fn a_cancelled_job_is_told_at_its_next_write_and_is_done(flow: Flow) {
 async fn a_job_that_was_cancelled_while_it_waited_is_told_at_its_first_checkpoint(flow: Flow) {
     let jid = push_counts(&flow, 9).await;
     flow.api().cancel_iteration(jid.as_str()).await.unwrap();
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     assert_eq!(started.seen.next().await, "from 0");
     assert_eq!(started.step().await, "1 Stop");
     until_processed(&flow, 1).await;
@@ -290,7 +258,7 @@ async fn a_job_that_was_cancelled_while_it_waited_is_told_at_its_first_checkpoin
 }
 
 async fn what_is_kept_ends_with_the_job(flow: Flow) {
-    let started = Started::on(&flow);
+    let started = serve(&flow);
     for (how, left, processed) in [
         ("done", None, 1),
         ("discarded", None, 2),
@@ -308,6 +276,43 @@ async fn what_is_kept_ends_with_the_job(flow: Flow) {
     let dead = flow.timed(TimedSet::Dead).await;
     assert_eq!(field(&dead[0].payload, "error_message"), "as asked");
     started.running.stop().await;
+}
+
+async fn what_is_kept_ends_with_a_job_that_its_callback_discards(flow: Flow) {
+    let started = serve(&flow);
+    let push = is_discarded_in_the_end::set().client(&flow.client);
+    let jid = push.perform_async().await.unwrap();
+    until_processed(&flow, 1).await;
+    assert_eq!(kept(&flow, &jid).await, None);
+    assert!(flow.timed(TimedSet::Dead).await.is_empty());
+    started.running.stop().await;
+}
+
+/// On the one store whose time can be moved: Redis's keys end by its own clock.
+#[tokio::test]
+async fn what_an_order_leaves_that_came_too_late_is_kept_for_an_hour() {
+    let flow = Flow::on(Kind::Memory).await;
+    let jid = push_counts(&flow, 9).await;
+    let (owner, store) = (Owner::random(), flow.store());
+    let lease = Duration::from_secs(24 * 60 * 60);
+    let renewed = store.renew(&owner, lease, Registration::First).await;
+    renewed.unwrap();
+    let request = ClaimRequest {
+        owner,
+        seq: 1,
+        sources: vec![Source {
+            queue: "default".into(),
+            share: 0,
+        }],
+        limit: 1,
+    };
+    store.claim(&request).await.unwrap();
+    // Nobody obeys, as if the job had just ended.
+    let told = flow.api().cancel(jid.as_str()).await.unwrap();
+    assert_eq!(told, Cancelled::Told);
+    assert!(kept(&flow, &jid).await.unwrap().cancelled.is_some());
+    flow.pass(Duration::from_secs(61 * 60));
+    assert_eq!(kept(&flow, &jid).await, None);
 }
 
 async fn a_job_without_checkpoints_leaves_nothing(flow: Flow) {
@@ -338,5 +343,6 @@ flows! {
     a_cancelled_job_is_told_at_its_next_write_and_is_done
     a_job_that_was_cancelled_while_it_waited_is_told_at_its_first_checkpoint
     what_is_kept_ends_with_the_job
+    what_is_kept_ends_with_a_job_that_its_callback_discards
     a_job_without_checkpoints_leaves_nothing
 }

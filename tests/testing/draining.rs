@@ -7,7 +7,7 @@ use std::time::Duration;
 use sancho::engine::{Execution, Middleware, Next};
 use sancho::job::FailureKind;
 use sancho::testing::{self, RunError, TestJobs as _};
-use sancho::{Context, Failure, Outcome, job};
+use sancho::{Cause, Context, Failure, Outcome, Record, job};
 
 /// What jobs write down.
 #[derive(Clone, Default)]
@@ -25,6 +25,31 @@ impl Ledger {
 
 #[derive(Debug, PartialEq)]
 struct Declined(u32);
+
+#[job(retry = 0, retries_exhausted(mourn, &Ledger))]
+async fn is_mourned(cents: u32) -> Result<(), Declined> {
+    Err(Declined(cents))
+}
+
+async fn mourn(_: &Record, cause: &Cause<Declined>, ledger: &Ledger) {
+    ledger.write(format!("mourned: {cause}"));
+}
+
+#[tokio::test]
+async fn callbacks_borrow_state_of_the_fake() {
+    let fake = testing::fake();
+    is_mourned::perform_async(7).await.unwrap();
+    let missing = is_mourned::drain().await.unwrap_err();
+    assert!(
+        missing.to_string().contains("`#[state]` of type"),
+        "{missing}"
+    );
+    let ledger = Ledger::default();
+    fake.state(ledger.clone());
+    is_mourned::drain().await.unwrap_err();
+    assert_eq!(ledger.lines(), ["mourned: declined with 7"]);
+    assert_eq!(fake.dead().len(), 1);
+}
 
 impl fmt::Display for Declined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

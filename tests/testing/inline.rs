@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use sancho::engine::{Execution, Middleware, Next};
 use sancho::job::FailureKind;
 use sancho::testing::{self, TestJobs as _};
-use sancho::{PushError, job};
+use sancho::{Config, Failure, Outcome, PushError, job};
 
 use crate::draining::Ledger;
 
@@ -110,6 +111,54 @@ async fn pushes_side_by_side_get_the_end_of_their_own_job() {
     for (n, push) in pushes.into_iter().enumerate() {
         assert_eq!(push.await.unwrap().is_ok(), n % 2 == 0);
     }
+}
+
+/// Writes down what runs.
+struct Watches(Ledger);
+
+impl Middleware for Watches {
+    async fn call(&self, job: &Execution<'_>, next: Next<'_>) -> Result<Outcome, Failure> {
+        let args = String::from_utf8_lossy(job.args());
+        self.0.write(format!("{} {args}", job.class()));
+        next.run().await
+    }
+}
+
+#[tokio::test]
+async fn every_way_to_run_a_job_goes_through_the_middleware_of_the_fake() {
+    let ran = ["RunsAtOnce [1]", "begin 1", "end 1"];
+    let of_fake = |fake: &testing::Fake| {
+        let ledger = Ledger::default();
+        fake.state(ledger.clone())
+            .middleware(Watches(ledger.clone()));
+        ledger
+    };
+    let fake = testing::fake();
+    let ledger = of_fake(&fake);
+    runs_at_once::perform_inline(1).await.unwrap();
+    assert_eq!(ledger.lines(), ran);
+    runs_at_once::perform_async(1).await.unwrap();
+    assert_eq!(ledger.lines(), ran, "a push runs nothing");
+    runs_at_once::drain().await.unwrap();
+    assert_eq!(ledger.lines(), [ran, ran].concat());
+
+    let inline = testing::inline();
+    let ledger = of_fake(&inline);
+    runs_at_once::perform_async(1).await.unwrap();
+    assert_eq!(ledger.lines(), ran);
+}
+
+#[tokio::test]
+async fn perform_inline_goes_through_the_middleware_of_the_client_that_is_configured() {
+    let fake = testing::fake();
+    let ledger = Ledger::default();
+    let config = Config::new()
+        .state(ledger.clone())
+        .server_middleware(Watches(ledger.clone()));
+    sancho::init(config).await.unwrap();
+    runs_at_once::perform_inline(1).await.unwrap();
+    assert_eq!(ledger.lines(), ["RunsAtOnce [1]", "begin 1", "end 1"]);
+    assert!(fake.jobs().is_empty());
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use sancho::api::Cancelled;
 use sancho::testing::{self, TestJobs as _};
-use sancho::{Client, Config, PushError, job};
+use sancho::{Client, Config, PushError, job, runtime};
 use tokio::runtime::{Builder, Runtime};
 
 #[job]
@@ -218,6 +219,21 @@ async fn a_client_of_the_fake_brings_pushes_from_outside_into_it() {
 }
 
 #[tokio::test]
+async fn what_is_cancelled_is_looked_for_in_the_fake() {
+    let fake = testing::fake();
+    let jid = pushed_by::perform_async(1, 1).await.unwrap();
+    let cancelled = sancho::cancel(jid.as_str()).await.unwrap();
+    assert!(matches!(cancelled, Cancelled::Removed(_)), "{cancelled:?}");
+    assert!(fake.jobs().is_empty());
+    let unowned = || {
+        let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(sancho::cancel("d3ab")).unwrap_err()
+    };
+    let error = thread::spawn(unowned).join().unwrap();
+    assert!(error.to_string().contains("no test owns"), "{error}");
+}
+
+#[tokio::test]
 async fn a_disabled_test_pushes_to_the_default_client_beside_a_fake() {
     let own = thread::spawn(|| {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -230,6 +246,37 @@ async fn a_disabled_test_pushes_to_the_default_client_beside_a_fake() {
         });
     });
     own.join().unwrap();
+}
+
+/// A server that runs in a test makes its client the default one of its runtime.
+#[tokio::test]
+async fn a_push_beside_a_server_that_no_test_owns_is_an_error_until_its_test_means_it() {
+    let fake = testing::fake();
+    let on_its_own = thread::spawn(|| {
+        let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let client = Client::connect(Config::new().store("memory:"));
+            let client = client.await.unwrap();
+            let server = runtime::Server::builder().client(&client);
+            let server = server.only::<pushed_by>().queues(["elsewhere"]);
+            let server = server.build().unwrap();
+            let handle = server.handle();
+            let running = tokio::spawn(server.run());
+            handle.started().await;
+            let unowned = pushed_by::perform_async(0, 0).await.unwrap_err();
+            let real = testing::disable();
+            pushed_by::perform_async(0, 1).await.unwrap();
+            drop(real);
+            let stats = sancho::api::Api::new(&client).stats().await.unwrap();
+            handle.stop();
+            running.await.unwrap().unwrap();
+            (unowned, stats.enqueued)
+        })
+    });
+    let (unowned, enqueued) = on_its_own.join().unwrap();
+    assert!(unowned.to_string().contains("no test owns"), "{unowned}");
+    assert_eq!(enqueued, 1);
+    assert!(fake.jobs().is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sancho::cron::CronEntry;
 use sancho::runtime;
 use sancho::testing::{self, Server, TestJobs as _, assert_enqueued};
 use sancho::{Context, job};
@@ -88,6 +89,45 @@ async fn scheduled_jobs_and_retries_run_as_the_clock_moves() {
         served::jobs()[0].at(),
         Some(server.clock().now().after(day).into())
     );
+    server.stop().await.unwrap();
+}
+
+#[job(queue = "served")]
+async fn comes_by_itself(#[state] ledger: &Ledger) {
+    ledger.write("tick");
+}
+
+#[tokio::test]
+async fn ticks_of_the_cron_are_waited_for() {
+    let ledger = Ledger::default();
+    let hourly = CronEntry::new("hourly", "0 * * * *", "ComesByItself").unwrap();
+    let server = runtime::Server::builder()
+        .only::<comes_by_itself>()
+        .queues(["served"])
+        .state(ledger.clone())
+        .cron(hourly);
+    let server = Server::start(server).unwrap();
+    let hour = Duration::from_secs(60 * 60);
+    // Before the server has had time to begin, as well.
+    for ticks in 1..=5 {
+        server.advance(hour);
+        server.until_idle().await;
+        assert_eq!(ledger.lines().len(), ticks);
+    }
+    // Of ticks that were jumped over, the last one is made up for.
+    server.advance(hour * 24);
+    server.until_idle().await;
+    assert_eq!(ledger.lines().len(), 6);
+    let cron = server.api().cron();
+    cron.disable("hourly").await.unwrap();
+    server.advance(hour);
+    server.until_idle().await;
+    assert_eq!(ledger.lines().len(), 6);
+    // A quiet server makes none, so there is nothing to wait for.
+    cron.enable("hourly").await.unwrap();
+    server.handle().quiet();
+    server.advance(hour);
+    server.until_idle().await;
     server.stop().await.unwrap();
 }
 

@@ -16,6 +16,16 @@ fn mistakes_change_nothing(store: &Store) {
         (2, &["enqueue", "A", "--queue", "a,b"], "','"),
         (
             2,
+            &["enqueue", "A", "--after", "5300w"],
+            "100 years from now",
+        ),
+        (
+            2,
+            &["enqueue", "A", "--at", "3026-11-24T12:00:00Z"],
+            "100 years from now",
+        ),
+        (
+            2,
             &[
                 "enqueue",
                 "A",

@@ -124,7 +124,8 @@ impl Api {
             value: self.now().as_millis().to_string().into(),
             ttl: Some(MARK_TTL),
         };
-        let ends = end_iteration(jid, self.now());
+        // Where the order comes too late, nothing of the job is left to take this back.
+        let ends = end_iteration(jid, self.now(), MARK_TTL);
         let tell = Tx::when(Guard::Holds(claim), vec![order, mark, ends]);
         Ok(self.act(tell).await?.is_done())
     }

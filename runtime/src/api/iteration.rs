@@ -1,5 +1,7 @@
 //! How far jobs that iterate have come, and telling a job to end.
 
+use std::time::Duration;
+
 use super::error::not_empty;
 use super::{Acted, Api, ApiError};
 use crate::job::checkpoint::CANCELLED;
@@ -57,7 +59,10 @@ impl Api {
         let now = Timestamp::from_millis(seconds.saturating_mul(1_000));
         let first = Guard::AbsentField(keys::iteration(jid), CANCELLED.into());
         match self
-            .act(Tx::when(first, vec![end_iteration(jid, now)]))
+            .act(Tx::when(
+                first,
+                vec![end_iteration(jid, now, Iteration::KEPT_FOR)],
+            ))
             .await?
         {
             Acted::Done => Ok(now),
@@ -69,12 +74,12 @@ impl Api {
     }
 }
 
-/// What tells a job that iterates to end.
-pub(super) fn end_iteration(jid: &str, now: Timestamp) -> Effect {
+/// What tells a job that iterates to end. Its state is kept for so long from now on.
+pub(super) fn end_iteration(jid: &str, now: Timestamp, ttl: Duration) -> Effect {
     let seconds = now.as_millis().div_euclid(1_000);
     Effect::SetFields {
         key: keys::iteration(jid),
         fields: vec![(CANCELLED.into(), seconds.to_string().into())],
-        ttl: Some(Iteration::KEPT_FOR),
+        ttl: Some(ttl),
     }
 }

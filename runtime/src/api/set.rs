@@ -15,7 +15,7 @@ use crate::job::Timestamp;
 use crate::job::payload::{Edit, splice};
 use crate::store::{Effect, End, Entry, Guard, Order, Place, TimedSet, Tx};
 
-/// The latest time that an entry can be moved to: the end of the year 9999, the last with four digits.
+/// The latest time that an entry can be put back at: the end of the year 9999, the last with four digits.
 const LATEST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
 /// A timed set to look into and to act on.
@@ -242,7 +242,8 @@ impl JobSet {
     /// Moves an entry to another time. Its bytes stay.
     ///
     /// # Errors
-    /// An entry of the dead set, which waits for nothing; a time after the year 9999; a store that gives no answer, or refuses.
+    /// An entry of the dead set, which waits for nothing; a time that is more than 100 years from now
+    /// ([`FARTHEST`](crate::job::FARTHEST)); a store that gives no answer, or refuses.
     pub async fn reschedule(&self, entry: &SortedEntry, at: Timestamp) -> Result<Acted, ApiError> {
         self.act(entry, Deed::Reschedule(at)).await
     }
@@ -280,12 +281,15 @@ impl JobSet {
         Ok(acted)
     }
 
-    /// Puts a payload into the set at a time, byte for byte: what was exported, for instance. The same bytes stand in a set once.
+    /// Puts a payload into the set at a time, byte for byte: what was exported, for instance, so the time may be any that Ruby can have
+    /// written. The same bytes stand in a set once.
     ///
     /// # Errors
     /// A payload that is no job, but for the dead set; a time after the year 9999; a store that gives no answer, or refuses.
     pub async fn put(&self, at: Timestamp, payload: impl Into<Bytes>) -> Result<(), ApiError> {
-        check_time(at)?;
+        if at > LATEST {
+            return Err(ApiError::invalid("the time is after the year 9999"));
+        }
         let mut job = JobRecord::read(payload);
         if self.set != TimedSet::Dead {
             job = job.checked()?;
@@ -347,7 +351,9 @@ impl JobSet {
             Deed::Reschedule(_) if self.set == TimedSet::Dead => Err(ApiError::invalid(
                 "a job of the dead set cannot be rescheduled, since it waits for nothing: retry it",
             )),
-            Deed::Reschedule(at) => check_time(at),
+            Deed::Reschedule(at) if at.is_too_far(self.api.now()) => Err(ApiError::invalid(
+                "the time is more than 100 years from now: give an earlier one",
+            )),
             _ => Ok(()),
         }
     }
@@ -413,11 +419,4 @@ impl Entries {
         let entry = self.walk.next().await?;
         Ok(entry.map(|entry| SortedEntry::new(self.set, entry)))
     }
-}
-
-fn check_time(at: Timestamp) -> Result<(), ApiError> {
-    if at > LATEST {
-        return Err(ApiError::invalid("the time is after the year 9999"));
-    }
-    Ok(())
 }

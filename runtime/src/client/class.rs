@@ -161,7 +161,7 @@ impl ClassSet {
         let jobs = items
             .into_iter()
             .map(move |args| job(set.new_job(None, &args)));
-        BulkPush::new(self.bulk_client(), Iter(jobs))
+        BulkPush::new(self.template.class.as_str(), self.bulk_client(), Iter(jobs))
     }
 
     /// Enqueues a job for each item, at the item's own time; one that has passed means now. An item is a time and the
@@ -174,7 +174,7 @@ impl ClassSet {
         let jobs = items
             .into_iter()
             .map(move |(at, args)| job(set.new_job(Some(at.into()), &args)));
-        BulkPush::new(self.bulk_client(), Iter(jobs))
+        BulkPush::new(self.template.class.as_str(), self.bulk_client(), Iter(jobs))
     }
 
     /// Enqueues a job for each item that can be pushed, and gives an outcome for each.
@@ -186,7 +186,7 @@ impl ClassSet {
         let jobs = items
             .into_iter()
             .map(move |args| job(set.new_job(None, &args)));
-        BulkEach::new(self.bulk_client(), jobs)
+        BulkEach::new(self.template.class.as_str(), self.bulk_client(), jobs)
     }
 
     /// Enqueues a job for each item of a stream.
@@ -196,7 +196,7 @@ impl ClassSet {
     ) -> BulkPush {
         let (set, mut job) = (self.clone(), plan::bulk(self.options.jid.clone()));
         let jobs = Map::new(items, move |args| job(set.new_job(None, &args)));
-        BulkPush::new(self.bulk_client(), jobs)
+        BulkPush::new(self.template.class.as_str(), self.bulk_client(), jobs)
     }
 
     fn bulk_client(&self) -> impl Future<Output = Result<Client, PushError>> + Send + use<> {

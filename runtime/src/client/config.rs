@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::connect::{GivenUrl, RedisParameter, StoreUrl};
 use super::{ClientMiddleware, ClientMiddlewareChain, Surroundings};
+use crate::engine::{Middleware, MiddlewareChain};
 use crate::job::States;
 use crate::job::payload::Wire;
 
@@ -99,6 +100,16 @@ impl Config {
         self
     }
 
+    /// Adds server middleware around the jobs that run inline with this client (`perform_inline`), inside of what was added before. Jobs
+    /// from queues have that of their server.
+    ///
+    /// In the process of a worker there is nothing to add: the client that the server makes for itself, which is the default one there, has
+    /// the server's middleware and state. A program that only pushes gives here what it gives its workers, where it runs jobs inline.
+    pub fn server_middleware(mut self, middleware: impl Middleware) -> Self {
+        self.surroundings.server_middleware.add(middleware);
+        self
+    }
+
     /// Gives state to jobs that run inline.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_arc(Arc::new(value))
@@ -113,6 +124,12 @@ impl Config {
     /// Whether a store was named here.
     pub(crate) fn names_store(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// Has this server middleware around the jobs that run inline, instead of what was added.
+    pub(crate) fn with_server_middleware(mut self, chain: MiddlewareChain) -> Self {
+        self.surroundings.server_middleware = chain;
+        self
     }
 
     pub(crate) fn with_states(mut self, states: Arc<States>) -> Self {

@@ -3,7 +3,7 @@
 //! A client lives on the runtime that it was made on, so there is one for each runtime that pushes: in a program that is
 //! one, in a test suite one for each test.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
@@ -22,8 +22,6 @@ struct Default {
     /// How many connections are under way.
     connecting: usize,
     clients: HashMap<Id, Arc<OnceCell<Client>>>,
-    /// The runtimes that were given their client, by [`init`] or by a server.
-    given: HashSet<Id>,
 }
 
 impl Default {
@@ -70,9 +68,13 @@ pub(super) async fn or(client: Option<Client>, jid: JobId) -> Result<Client, Pus
     }
 }
 
-/// The default client of the current runtime.
+/// The default client of the current runtime, or what stands in for it.
 pub(crate) async fn client() -> Result<Client> {
-    connect(None).await
+    match stand_in::way() {
+        Way::To(client) => Ok(client),
+        Way::Nowhere => Err(Error::config(stand_in::UNOWNED)),
+        Way::Default => connect(None).await,
+    }
 }
 
 /// The default client of the current runtime, connected with this configuration where it is given.
@@ -85,15 +87,11 @@ async fn connect(config: Option<Config>) -> Result<Client> {
     {
         return Ok(client);
     }
-    let is_given = config.is_some();
     let connecting = Connecting::begin(&DEFAULT, &handle, config)?;
     let client = connecting
         .cell
         .get_or_try_init(|| Client::connect(connecting.config.clone()))
         .await?;
-    if is_given {
-        lock(&DEFAULT).given.insert(handle.id());
-    }
     Ok(client.clone())
 }
 
@@ -143,18 +141,11 @@ pub(crate) fn offer(client: &Client) {
     let Ok(handle) = Handle::try_current() else {
         return;
     };
-    let mut default = lock(&DEFAULT);
-    default.given.insert(handle.id());
-    let _ = default
+    let _ = lock(&DEFAULT)
         .clients
         .entry(handle.id())
         .or_default()
         .set(client.clone());
-}
-
-/// Whether the current runtime was given its client, so that who pushes on it means it.
-pub(super) fn is_given() -> bool {
-    Handle::try_current().is_ok_and(|handle| lock(&DEFAULT).given.contains(&handle.id()))
 }
 
 /// What surrounds an inline run: the default client's, without connecting it.

@@ -19,6 +19,18 @@ pub enum PushError {
         /// What is wrong.
         reason: String,
     },
+    /// A bulk had no items: its iterator or its stream gave none. Nothing was pushed.
+    ///
+    /// Sidekiq's `perform_bulk([])` gives an empty array. A bulk without items is more often a query that went wrong than what was
+    /// meant, so it is said here; where no items are fine, this is the error to let pass.
+    #[error(
+        "the bulk of job `{class}` is empty: nothing was pushed; where that may be, let `PushError::EmptyBulk` pass"
+    )]
+    #[non_exhaustive]
+    EmptyBulk {
+        /// The jobs' class.
+        class: String,
+    },
     /// Client middleware stopped it. Nothing was pushed.
     #[error("the push was stopped by {by}: {reason}")]
     #[non_exhaustive]
@@ -80,19 +92,27 @@ impl PushError {
     }
 }
 
-/// A bulk that stopped. Slices of 1,000 (or of 64 MiB of arguments) are pushed whole or not at all, in order.
+/// A bulk that stopped, or that had no items ([`PushError::EmptyBulk`]). Slices of 1,000 (or of 64 MiB of arguments) are pushed
+/// whole or not at all, in order.
 #[derive(Debug, thiserror::Error)]
-#[error("{} jobs were pushed, then the one at index {failed_at} failed: {source}", .accepted.len())]
+#[error("{}{source}", how_far(.accepted.len(), *.failed_at, .source))]
 #[non_exhaustive]
 pub struct BulkError {
     /// The jobs that were pushed.
     pub accepted: Vec<JobId>,
-    /// The index of the item that is wrong, or of the first of the slice that failed.
+    /// The index of the item that is wrong, or of the first of the slice that failed; 0 where there were no items.
     pub failed_at: usize,
     /// The jobs of the slice whose answer was lost: pushed all, or none.
     pub unknown: Vec<JobId>,
     /// Why.
     pub source: PushError,
+}
+
+fn how_far(accepted: usize, failed_at: usize, source: &PushError) -> String {
+    match source {
+        PushError::EmptyBulk { .. } => String::new(),
+        _ => format!("{accepted} jobs were pushed, then the one at index {failed_at} failed: "),
+    }
 }
 
 /// An inline run that failed.

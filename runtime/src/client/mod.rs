@@ -38,6 +38,7 @@ pub use set::Set;
 
 pub use crate::job::payload::{FieldError, NewJob, Wire};
 
+use crate::engine::MiddlewareChain;
 use crate::job::{JobId, States, Timestamp};
 use crate::layers::{self, Layer};
 use crate::store::{Store, TestClock, Tx};
@@ -71,6 +72,8 @@ enum Road {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     middleware: ClientMiddlewareChain,
+    /// Around inline runs.
+    server_middleware: MiddlewareChain,
     pub(crate) states: Arc<States>,
 }
 
@@ -192,6 +195,7 @@ impl Surroundings {
     /// Takes over the middleware of `other`, and the states that it has and this has not.
     pub(crate) fn adopt(&mut self, other: &Self) {
         self.middleware = other.middleware.clone();
+        self.server_middleware = other.server_middleware.clone();
         Arc::make_mut(&mut self.states).fill_from(&other.states);
     }
 

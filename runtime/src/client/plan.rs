@@ -13,9 +13,6 @@ use crate::job::{Args, Definition, JobId, Timestamp, args, check_queue_name};
 use crate::layers::Layer;
 use crate::store::{Effect, End, Place, TimedSet, Tx};
 
-/// The latest time that a job can be pushed for: the end of the year 9999, the last with four digits.
-pub(super) const LATEST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
-
 /// The bounds of `retry_for`. Sidekiq takes a longer one for a point in time.
 const RETRY_FOR: (Duration, Duration) =
     (Duration::from_secs(1), Duration::from_secs(1_000_000_000));
@@ -121,7 +118,7 @@ fn apply(options: &SetOptions, job: &mut NewJob) {
 
 /// Checks what middleware may have changed, and makes a time that has passed mean now.
 pub(super) fn check(mut job: NewJob, now: Timestamp) -> Result<NewJob, PushError> {
-    match wrong(&job) {
+    match wrong(&job, now) {
         Some(reason) => Err(PushError::invalid(&job.class, reason)),
         None => {
             job.at = job.at.filter(|at| *at > now);
@@ -130,7 +127,7 @@ pub(super) fn check(mut job: NewJob, now: Timestamp) -> Result<NewJob, PushError
     }
 }
 
-fn wrong(job: &NewJob) -> Option<String> {
+fn wrong(job: &NewJob, now: Timestamp) -> Option<String> {
     let queues = std::iter::once(&*job.queue).chain(job.retry_queue.as_deref());
     if let Some(reason) = queues.map(check_queue_name).find_map(Result::err) {
         return Some(reason);
@@ -144,8 +141,8 @@ fn wrong(job: &NewJob) -> Option<String> {
     if job.version == 0 {
         return Some("its version is 0: versions are counted from 1".to_owned());
     }
-    if job.at.is_some_and(|at| at > LATEST) {
-        return Some("its time is after the year 9999".to_owned());
+    if job.at.is_some_and(|at| at.is_too_far(now)) {
+        return Some("its time is more than 100 years from now: give an earlier one".to_owned());
     }
     let (shortest, longest) = RETRY_FOR;
     if let Some(window) = job.retry_for

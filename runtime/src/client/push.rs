@@ -170,7 +170,7 @@ impl Future for Push {
 }
 
 /// A bulk push: enqueues its jobs, in slices of 1,000 (or of 64 MiB of arguments), when it is awaited, and gives their ids.
-/// An empty one pushes nothing, and gives no ids.
+/// One without items is an error, [`PushError::EmptyBulk`], and pushes nothing; so is one whose iterator or stream turns out to give none.
 ///
 /// The jobs are taken from their iterator or stream a slice at a time. Where a stream has nothing yet, the slice that was begun is sent
 /// without waiting for more.
@@ -188,9 +188,11 @@ pub const BULK_SLICE_BYTES: usize = 64 << 20;
 
 impl BulkPush {
     pub(super) fn new(
+        class: impl Into<String>,
         client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
         jobs: impl Stream<Item = Result<NewJob, PushError>> + Send + 'static,
     ) -> Self {
+        let class = class.into();
         Self(Box::pin(async move {
             let mut bulk = Bulk {
                 accepted: Vec::new(),
@@ -206,6 +208,9 @@ impl BulkPush {
                 if !slice.is_empty() {
                     bulk.send(&client, slice).await?;
                 }
+            }
+            if bulk.seen == 0 {
+                return Err(bulk.stopped_at(0, Vec::new(), PushError::EmptyBulk { class }));
             }
             Ok(bulk.accepted)
         }))
@@ -290,7 +295,7 @@ impl Bulk {
 /// to await again.
 ///
 /// # Errors
-/// No store to push to. Nothing was pushed.
+/// No store to push to; no items at all ([`PushError::EmptyBulk`]). Nothing was pushed.
 ///
 /// # Cancel safety
 /// Slices that were sent before it is dropped stay; the one under way may or may not have happened.
@@ -299,16 +304,24 @@ pub struct BulkEach(Boxed<Result<Outcomes, PushError>>);
 
 impl BulkEach {
     pub(super) fn new(
+        class: impl Into<String>,
         client: impl Future<Output = Result<Client, PushError>> + Send + 'static,
         jobs: impl Iterator<Item = Result<NewJob, PushError>> + Send + 'static,
     ) -> Self {
+        let class = class.into();
         Self(Box::pin(async move {
-            Ok(bulk::each(&client.await?, jobs).await)
+            let outcomes = bulk::each(&client.await?, jobs).await;
+            if outcomes.is_empty() {
+                return Err(PushError::EmptyBulk { class });
+            }
+            Ok(outcomes)
         }))
     }
 }
 
-/// A job that runs here and now when it is awaited, through JSON and client middleware as a push would.
+/// A job that runs here and now when it is awaited, through JSON and client middleware as a push would, and then through the server
+/// middleware and with the state of its client: what [`Config`](super::Config) was given, in a worker what the server has. As Sidekiq's
+/// `perform_inline`, it is neither tried again nor given a time limit, and a panic is one where it is awaited.
 #[must_use = "the job runs when this is awaited"]
 pub struct Inline(Boxed<Result<Outcome, InlineError>>);
 

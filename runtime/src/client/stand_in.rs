@@ -85,7 +85,6 @@ pub(super) fn way() -> Way {
     match current() {
         Some(Mode::StandIn(stand_in)) => Way::To(stand_in.client()),
         Some(Mode::Real) => Way::Default,
-        None if super::default::is_given() => Way::Default,
         None => Way::Nowhere,
     }
 }

@@ -10,10 +10,12 @@ use futures_core::Stream;
 use super::bulk::{Iter, Map};
 use super::options::{SetOptions, TypedSet};
 use super::{
-    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, default, plan, stand_in,
+    BulkEach, BulkPush, Client, Inline, InlineError, Push, PushError, Set, Surroundings, default,
+    plan, stand_in,
 };
-use crate::job::payload::NewJob;
-use crate::job::{Call, Context, Job, JobId, Outcome, Spec, Timestamp};
+use crate::engine::{Execution, Next};
+use crate::job::payload::{NewJob, Record, Wire};
+use crate::job::{Call, Context, ContextParts, Definition, Job, JobId, Outcome, Spec, Timestamp};
 
 /// `job::set()`.
 pub fn set<J: Job<Typed: TypedSet>>() -> Set<J> {
@@ -52,7 +54,7 @@ pub fn push_bulk<S: Spec>(
 ) -> BulkPush {
     let mut job = bulk_job::<S>(options);
     let jobs = items.into_iter().map(move |args| job((None, args)));
-    BulkPush::new(bulk_client(options), Iter(jobs))
+    BulkPush::new(S::DEFINITION.class, bulk_client(options), Iter(jobs))
 }
 
 /// `perform_bulk_at`.
@@ -64,7 +66,7 @@ pub fn push_bulk_at<S: Spec>(
     let jobs = items
         .into_iter()
         .map(move |(at, args)| job((Some(at.into()), args)));
-    BulkPush::new(bulk_client(options), Iter(jobs))
+    BulkPush::new(S::DEFINITION.class, bulk_client(options), Iter(jobs))
 }
 
 /// `perform_bulk_each`.
@@ -74,7 +76,7 @@ pub fn push_bulk_each<S: Spec>(
 ) -> BulkEach {
     let mut job = bulk_job::<S>(options);
     let jobs = items.into_iter().map(move |args| job((None, args)));
-    BulkEach::new(bulk_client(options), jobs)
+    BulkEach::new(S::DEFINITION.class, bulk_client(options), jobs)
 }
 
 /// `perform_bulk_stream`.
@@ -84,7 +86,7 @@ pub fn push_bulk_stream<S: Spec>(
 ) -> BulkPush {
     let mut job = bulk_job::<S>(options);
     let jobs = Map::new(items, move |args| job((None, args)));
-    BulkPush::new(bulk_client(options), jobs)
+    BulkPush::new(S::DEFINITION.class, bulk_client(options), jobs)
 }
 
 /// Makes a job of a bulk, of its time and its arguments.
@@ -125,17 +127,39 @@ pub fn inline<S: Spec>(options: Option<&SetOptions>, args: S::Args) -> Inline {
                 });
             }
         }
-        let context = Context::detached(job.jid, &job.queue, job.tags);
-        run(
-            S::DEFINITION.run,
-            Call::new(Bytes::from(job.args), surroundings.states, context).of_version(job.version),
-        )
-        .await
+        run(S::DEFINITION, job, surroundings).await
     })
 }
 
-async fn run(run: crate::job::Run, call: Call) -> Result<Outcome, InlineError> {
-    run(call).await.map_err(InlineError::Failed)
+/// Runs a job that was prepared, inside of the server middleware that surrounds it.
+async fn run(
+    definition: &'static Definition,
+    job: NewJob,
+    surroundings: Surroundings,
+) -> Result<Outcome, InlineError> {
+    let chain = surroundings.server_middleware;
+    // What middleware sees of the job: the payload that would have been pushed.
+    let record = if chain.is_empty() {
+        None
+    } else {
+        let payload = job.payload(Timestamp::from_wall_clock(), Wire::default());
+        let record = Record::parse(payload).map_err(|error| {
+            InlineError::Push(PushError::invalid(&job.class, error.to_string()))
+        })?;
+        Some(record)
+    };
+    let context = Context::new(ContextParts::detached(job.jid, job.queue, job.tags));
+    let args = Bytes::from(job.args);
+    let call = Call::new(args, surroundings.states, context.clone()).of_version(job.version);
+    let result = match &record {
+        None => (definition.run)(call).await,
+        Some(record) => {
+            let execution = Execution::new(&job.class, record, &context);
+            let next = Next::new(&chain, &execution, definition.run, call);
+            next.run().await
+        }
+    };
+    result.map_err(InlineError::Failed)
 }
 
 fn client(options: Option<&SetOptions>) -> Option<Client> {

@@ -317,6 +317,11 @@ impl ServerBuilder {
         &self.states
     }
 
+    /// The middleware around the jobs.
+    pub(crate) fn middlewares(&self) -> &MiddlewareChain {
+        &self.middleware
+    }
+
     /// Takes over the state of `other` of types that there is none of.
     pub(crate) fn fill_states_from(mut self, other: &States) -> Self {
         self.states.fill_from(other);
@@ -406,7 +411,10 @@ impl ServerBuilder {
             chosen: Chosen {
                 config,
                 client: self.client,
-                client_config: self.client_config.with_states(states.clone()),
+                client_config: self
+                    .client_config
+                    .with_states(states.clone())
+                    .with_server_middleware(self.middleware.clone()),
                 middleware: self.middleware,
                 error_handlers: self.error_handlers,
                 death_handlers: self.death_handlers,

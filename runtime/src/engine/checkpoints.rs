@@ -32,22 +32,29 @@ pub(super) fn ending(checkpoints: &Checkpoints, ending: Ending) -> Ending {
     }
 }
 
-/// What becomes of the checkpoints with the job: kept for its next run, or forgotten. Those of a job in the dead set stay, as in
-/// Sidekiq: tried again, it goes on where it was.
-pub(super) fn effect(finished: &Finished<'_>, fate: &Fate) -> Option<Effect> {
-    let checkpoints = finished
-        .checkpoints
-        .filter(|checkpoints| checkpoints.is_used())?;
-    let is_over = match fate {
-        Fate::Done => true,
-        Fate::Moved(..) => false,
-        Fate::Died(dying) => !dying.buried,
-    };
-    if is_over {
-        return Some(Effect::Unset(key(finished)?));
+/// What becomes of the checkpoints with the job.
+#[derive(Debug)]
+pub(super) struct AtTheEnd {
+    /// Keeps them for its next run. Those of a job in the dead set are kept as well, as in Sidekiq: tried again, it goes on where it was.
+    pub(super) kept: Option<Effect>,
+    /// Forgets them: the job is over for good.
+    pub(super) forgotten: Option<Effect>,
+}
+
+impl AtTheEnd {
+    pub(super) fn of(finished: &Finished<'_>, fate: &Fate) -> Self {
+        let used = finished
+            .checkpoints
+            .filter(|checkpoints| checkpoints.is_used());
+        // Few jobs are given up, and an earlier execution may have left some, in a process that died for instance.
+        let may_have_some = used.is_some() || matches!(fate, Fate::Died(_));
+        let kept = || Some(set(key(finished)?, used?.unwritten()?));
+        let forgotten = || Some(Effect::Unset(key(finished)?));
+        Self {
+            kept: kept(),
+            forgotten: may_have_some.then(forgotten).flatten(),
+        }
     }
-    let unwritten = checkpoints.unwritten()?;
-    Some(set(key(finished)?, unwritten))
 }
 
 fn key(finished: &Finished<'_>) -> Option<Key> {

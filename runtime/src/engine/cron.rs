@@ -5,6 +5,7 @@
 
 mod declared;
 mod due;
+pub(crate) mod in_test;
 mod left;
 mod plan;
 pub(crate) mod stored;

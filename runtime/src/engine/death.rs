@@ -16,8 +16,8 @@ use super::rules::report;
 use crate::job::panic::Caught;
 use crate::job::payload::{Fields, Record};
 use crate::job::{
-    Definition, Ending, Exhaust, Exhausted, Failure, FailureKind, Timestamp, active_job, one_line,
-    short,
+    Definition, Ending, Exhaust, Exhausted, Failure, FailureKind, States, Timestamp, active_job,
+    one_line, short,
 };
 
 /// Is told of every job that is given up: one that has used up its tries, one with `retry = false` that failed, one that
@@ -194,7 +194,7 @@ pub(super) async fn announce(
     {
         let failure = dying.failure(ending);
         let limit = engine.config.hook_timeout;
-        let word = last_word(exhausted, &record, failure, limit).await;
+        let word = last_word(exhausted, &record, failure, &engine.states, limit).await;
         if word == Exhausted::Discard && dying.buried {
             dying.buried = false;
             let discarded_at = time(engine.config.wire, "discarded_at", now);
@@ -211,9 +211,10 @@ async fn last_word(
     exhausted: Exhaust,
     record: &Record,
     failure: Failure,
+    states: &States,
     limit: Duration,
 ) -> Exhausted {
-    let said = Caught::new(async { Ok(exhausted(record, failure).await) });
+    let said = Caught::new(async { Ok(exhausted(record, failure, states).await) });
     timeout(limit, said)
         .await
         .map_err(|_| took_too_long(limit))

@@ -7,7 +7,7 @@ use super::Engine;
 use super::config::EngineConfig;
 use super::death::Dying;
 use super::finish::{Fate, Finished, edited, head, timed};
-use super::rules::{Asked, Matched};
+use super::rules::{Asked, Matched, within_reach};
 use crate::job::payload::{
     Edit, Fields, MAX_ERROR_MESSAGE, MAX_NESTING, Record, Recoveries, Wire, nesting,
     write_backtrace,
@@ -83,7 +83,7 @@ pub(super) fn fate(
     let fields = record.fields();
     let asked = failed
         .error
-        .and_then(|error| Asked::new(finished, record, error));
+        .and_then(|error| Asked::new(engine, finished, record, error));
     let case = Case {
         config: &engine.config,
         finished,
@@ -140,7 +140,9 @@ impl Case<'_> {
             Then::Kill => return end,
             Then::Discard => return Verdict::Discarded,
             Then::PutOff => return Verdict::TooDeep,
-            Then::Retry(delay) => delay,
+            Then::Retry(delay) => {
+                delay.and_then(|delay| within_reach(self.record, "`Outcome::Retry`", delay))
+            }
         };
         let count = u32::try_from(self.count().max(0)).unwrap_or(u32::MAX);
         match self.matched {

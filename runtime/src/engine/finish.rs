@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Engine;
+use super::checkpoints::AtTheEnd;
 use super::death::{self, Dying};
 use super::failed::{self, Failed, Then};
 use super::metrics::Series;
-use super::{Engine, checkpoints};
 use crate::job::checkpoint::Checkpoints;
 use crate::job::payload::{Edit, MAX_NESTING, Record, nesting, splice};
-use crate::job::{Definition, Ending, Failure, Outcome, Timestamp};
+use crate::job::{Definition, Ending, FARTHEST, Failure, Outcome, Timestamp};
 use crate::store::{ClaimId, Claimed, Effect, End, Guard, Place, TimedSet, Tx, keys};
 
 /// What is known of an execution when it ends.
@@ -32,12 +33,13 @@ pub(super) struct Finished<'a> {
 /// What settles a claim.
 #[derive(Debug)]
 pub(super) struct Settlement {
-    /// Without the burial of a job that is given up, which may still be discarded.
+    /// Without what becomes of a job that is given up, and of its checkpoints: it may still be discarded.
     pub(super) tx: Tx,
     /// Where the job is given up: what is announced before the transaction is committed.
     pub(super) death: Option<Dying>,
     /// Whether this process serves the class of a job that is given up, and the queue that it was taken from.
     given_up: Option<(bool, Arc<str>)>,
+    checkpoints: AtTheEnd,
     now: Timestamp,
 }
 
@@ -60,9 +62,13 @@ impl Settlement {
             mut tx,
             death,
             given_up,
+            checkpoints,
             now,
         } = self;
-        if let Some(dying) = death.filter(|dying| dying.buried) {
+        let Some(dying) = death else {
+            return tx;
+        };
+        if dying.buried {
             if let Some((is_served, queue)) = &given_up {
                 let series = Series {
                     class: Some(dying.class()),
@@ -74,8 +80,11 @@ impl Settlement {
             tx.then
                 .push(Effect::Put(dying.payload, timed(TimedSet::Dead, now)));
             tx.then.push(engine.config.dead_set.trim(now));
-            tx.put_in_order();
+            tx.then.extend(checkpoints.kept);
+        } else {
+            tx.then.extend(checkpoints.forgotten);
         }
+        tx.put_in_order();
         tx
     }
 }
@@ -112,7 +121,7 @@ fn settle_as(
     fate: Fate,
     now: Timestamp,
 ) -> Settlement {
-    let checkpoints = checkpoints::effect(&finished, &fate);
+    let mut checkpoints = AtTheEnd::of(&finished, &fate);
     let Finished {
         claim,
         claimed,
@@ -122,10 +131,11 @@ fn settle_as(
     let mut tx = Tx::when(Guard::Holds(claim.clone()), Vec::with_capacity(4));
     let (mut death, mut given_up) = (None, None);
     match fate {
-        Fate::Done => {}
+        Fate::Done => tx.then.extend(checkpoints.forgotten.take()),
         Fate::Moved(payload, place) => {
             count(engine, ending, &place, record, &claimed.queue);
             tx.then.push(Effect::Put(payload, place));
+            tx.then.extend(checkpoints.kept.take());
             refuse_cancelled(&mut tx, &claim, claimed, record);
         }
         Fate::Died(dying) => {
@@ -139,11 +149,9 @@ fn settle_as(
         }
     }
     tx.then.push(Effect::Release(claim));
-    tx.then.extend(checkpoints);
     if let (Ending::Cancelled, Some(record)) = (ending, record) {
         let jid = record.jid().as_str();
         tx.then.push(Effect::Unset(keys::cancelled(jid)));
-        tx.then.push(Effect::Unset(keys::iteration(jid)));
     }
     for layer in &engine.layers {
         layer.finish(record, ending, &mut tx);
@@ -153,6 +161,7 @@ fn settle_as(
         tx,
         death,
         given_up,
+        checkpoints,
         now,
     }
 }
@@ -218,6 +227,12 @@ fn fate(engine: &Engine, finished: &Finished<'_>, ending: &Ending, now: Timestam
             Fate::Moved(claimed.payload.clone(), head(claimed))
         }
         Ending::Returned(Outcome::Done) => Fate::Done,
+        Ending::Returned(Outcome::Snooze(delay)) if *delay > FARTHEST => {
+            let message = format!(
+                "the job asked to be put off for {delay:?}, and a job waits for 100 years at most"
+            );
+            failed("sancho::Outcome::Snooze", &message, Then::Retry(None))
+        }
         Ending::Returned(Outcome::Snooze(delay)) => {
             let edits = [
                 Edit::string("queue", &claimed.queue),

@@ -120,7 +120,11 @@ async fn see_out(engine: Arc<Engine>, capsule: Arc<CapsuleState>, given_up: Give
             one_line(class)
         );
     }
-    if let Some(mut ending) = ending(reason, &known) {
+    // Asked last: a job that ran too long or was cancelled may have lost its claim since, and then it is others who say how it ends, and
+    // who mourn it.
+    if capsule.slots.holds(&given_up.claim)
+        && let Some(mut ending) = ending(reason, &known)
+    {
         let took = given_up.start.elapsed();
         let claim = given_up.claim.clone();
         let executed = execute::conclude(
@@ -149,7 +153,7 @@ async fn see_out(engine: Arc<Engine>, capsule: Arc<CapsuleState>, given_up: Give
     capsule.endings.wake();
 }
 
-/// How it ended. A job whose claim was lost is settled by others.
+/// How it ended. A job that is handed back or taken over has not.
 fn ending(reason: Option<CancelReason>, known: &Known) -> Option<Ending> {
     match reason? {
         CancelReason::User => Some(Ending::Cancelled),

@@ -52,7 +52,7 @@ pub struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(class: &'a str, record: &'a Record, context: &'a Context) -> Self {
+    pub(crate) fn new(class: &'a str, record: &'a Record, context: &'a Context) -> Self {
         Self {
             class,
             args: record.args(),
@@ -123,7 +123,7 @@ pub struct Next<'a> {
 }
 
 impl<'a> Next<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         chain: &'a MiddlewareChain,
         execution: &'a Execution<'a>,
         run: Run,

@@ -4,16 +4,21 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::Engine;
 use super::finish::Finished;
 use crate::job::panic::caught;
 use crate::job::payload::{Attempts, Fields, Record};
-use crate::job::{AnyError, Policy, RetryIn, RetryRule, Rule, Wait, backoff, one_line, short};
+use crate::job::{
+    AnyError, FARTHEST, Policy, RetryIn, RetryRule, Rule, States, Wait, backoff, one_line, short,
+};
 
 /// The job's own error, and what is said about it.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     policy: Policy,
     error: &'a AnyError,
+    /// What its callbacks borrow.
+    states: &'a States,
     /// Whose failure it is, for the log.
     record: &'a Record,
 }
@@ -34,6 +39,7 @@ pub(super) enum Matched {
 
 impl<'a> Asked<'a> {
     pub(super) fn new(
+        engine: &'a Engine,
         finished: &Finished<'_>,
         record: &'a Record,
         error: &'a AnyError,
@@ -42,6 +48,7 @@ impl<'a> Asked<'a> {
         Some(Self {
             policy,
             error,
+            states: &engine.states,
             record,
         })
     }
@@ -65,9 +72,12 @@ impl<'a> Asked<'a> {
         let wait = match rule.wait {
             Wait::Time(wait) => wait,
             Wait::Exponential => Duration::ZERO,
-            Wait::By(wait) => self
-                .guarded("the `wait` of `retry_on`", || wait(count))
-                .unwrap_or_default(),
+            Wait::By(wait) => {
+                const WHAT: &str = "the `wait` of `retry_on`";
+                let said = self.guarded(WHAT, || wait(count));
+                said.and_then(|wait| within_reach(self.record, WHAT, wait))
+                    .unwrap_or_default()
+            }
         };
         if wait.is_zero() {
             backoff::delay(count)
@@ -81,8 +91,14 @@ impl<'a> Asked<'a> {
         let Some(retry_in) = self.policy.retry_in else {
             return RetryIn::Default;
         };
-        let said = self.guarded("`retry_in`", || retry_in(count, self.error));
-        said.flatten().unwrap_or_default()
+        const WHAT: &str = "`retry_in`";
+        let said = self.guarded(WHAT, || retry_in(count, self.error, self.states));
+        match said.flatten().unwrap_or_default() {
+            RetryIn::After(wait) => {
+                within_reach(self.record, WHAT, wait).map_or(RetryIn::Default, RetryIn::After)
+            }
+            said => said,
+        }
     }
 
     fn guarded<T>(&self, what: &str, ask: impl FnOnce() -> T) -> Option<T> {
@@ -90,6 +106,16 @@ impl<'a> Asked<'a> {
         said.map_err(|panic| report(self.record, what, &panic.message))
             .ok()
     }
+}
+
+/// This wait of a job; what is longer than a job can wait is reported, and is as if nothing had been said.
+pub(super) fn within_reach(record: &Record, what: &str, wait: Duration) -> Option<Duration> {
+    if wait <= FARTHEST {
+        return Some(wait);
+    }
+    let error = format!("it asked for a wait of {wait:?}, and a job waits for 100 years at most");
+    report(record, what, &error);
+    None
 }
 
 /// A callback of a job that failed.

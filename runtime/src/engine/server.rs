@@ -18,7 +18,7 @@ use super::builder::{Chosen, ServerBuilder};
 use super::cancel::Cancelling;
 use super::capsule::CapsuleState;
 use super::clock::Clock;
-use super::cron::Cron;
+use super::cron::{self, Cron};
 use super::fetch::Fetch;
 use super::heartbeat::Heartbeat;
 use super::hooks::{self, Event};
@@ -31,7 +31,8 @@ use super::recover::{self, Recover};
 use super::session::Session;
 use super::shutdown::{LEAVE_GRACE, Stop};
 use crate::client::{Client, default, probe};
-use crate::job::panic;
+use crate::job::{Timestamp, panic};
+use crate::store::Tx;
 use crate::{Error, Result, layers};
 
 /// A worker: fetches jobs and runs them, in any program that has a tokio runtime.
@@ -129,6 +130,11 @@ impl Server {
     /// Those of [`Server::run_until`].
     pub async fn run(self) -> Result<()> {
         self.run_until(pending()).await
+    }
+
+    /// Puts the cron that it declares into a store that has none, from `now` on.
+    pub(crate) fn declarations(&self, now: Timestamp) -> Vec<Tx> {
+        cron::in_test::declare(self.handle.plan(), now)
     }
 
     /// How many jobs it serves.

@@ -157,6 +157,11 @@ impl Slots {
         (given_up, more)
     }
 
+    /// Whether the claim is ours as far as is known, and its end not committed.
+    pub(super) fn holds(&self, claim: &ClaimId) -> bool {
+        self.lock().running.contains_key(claim)
+    }
+
     /// Takes note that something of it still runs, and will for long.
     pub(super) fn mark_stuck(&self, given_up: &GivenUp) {
         let stuck = given_up.lingering(true);
@@ -395,5 +400,19 @@ mod tests {
         }
         slots.ended(&claim);
         assert_eq!(slots.occupied(9, &[]), 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_lost_its_claim_is_not_held_whatever_it_was_given_up_for_before() {
+        let (slots, owner) = (Slots::default(), Owner::random());
+        for reason in [CancelReason::Timeout, CancelReason::User] {
+            let (claim, cancel) = insert(&slots, running(&owner, 0));
+            cancel.give_up(reason);
+            assert!(slots.holds(&claim));
+            slots.retain(|_| false);
+            assert_eq!(cancel.reason(), Some(reason), "the first one counts");
+            assert_eq!(slots.given_up(|_| Duration::ZERO).0.len(), 1);
+            assert!(!slots.holds(&claim), "others say how it ended");
+        }
     }
 }

@@ -180,9 +180,14 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::ContextParts;
 
     fn context() -> Context {
-        Context::detached(JobId::random(), &"default".into(), Vec::new())
+        Context::new(ContextParts::detached(
+            JobId::random(),
+            "default".into(),
+            Vec::new(),
+        ))
     }
 
     #[tokio::test]

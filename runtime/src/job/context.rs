@@ -10,22 +10,10 @@ use super::checkpoint::{Checkpoints, Memory};
 
 /// What a job that takes `#[context] cx: &Context` can ask about its execution.
 #[derive(Clone, Debug)]
-pub struct Context(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    jid: JobId,
-    queue: Arc<str>,
-    attempt: u32,
-    recoveries: u32,
-    tags: Vec<String>,
-    stopping: CancellationToken,
-    cancel: Cancel,
-    checkpoints: Arc<Checkpoints>,
-}
+pub struct Context(Arc<ContextParts>);
 
 /// The parts of a context.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ContextParts {
     pub(crate) jid: JobId,
     pub(crate) queue: Arc<str>,
@@ -37,42 +25,25 @@ pub(crate) struct ContextParts {
     pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
-impl Context {
-    pub(crate) fn new(parts: ContextParts) -> Self {
-        let ContextParts {
+impl ContextParts {
+    /// Those of a run that no server watches: inline, or in a unit test.
+    pub(crate) fn detached(jid: JobId, queue: Arc<str>, tags: Vec<String>) -> Self {
+        Self {
             jid,
             queue,
-            attempt,
-            recoveries,
-            tags,
-            stopping,
-            cancel,
-            checkpoints,
-        } = parts;
-        Self(Arc::new(Inner {
-            jid,
-            queue,
-            attempt,
-            recoveries,
-            tags,
-            stopping,
-            cancel,
-            checkpoints,
-        }))
-    }
-
-    /// The context of a run that no server watches: inline, or in a unit test.
-    pub(crate) fn detached(jid: JobId, queue: &Arc<str>, tags: Vec<String>) -> Self {
-        Self::new(ContextParts {
-            jid,
-            queue: queue.clone(),
             attempt: 1,
             recoveries: 0,
             tags,
             stopping: CancellationToken::new(),
             cancel: Cancel::default(),
             checkpoints: Arc::new(Checkpoints::new(Memory)),
-        })
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn new(parts: ContextParts) -> Self {
+        Self(Arc::new(parts))
     }
 
     /// The job's id.

@@ -48,10 +48,17 @@ pub struct Definition {
     pub location: Location,
     /// Its arguments, in order.
     pub args: &'static [ArgInfo],
-    /// The state that it borrows.
+    /// The state that the function borrows; that of its callbacks stands in `policy`.
     pub states: &'static [StateInfo],
     /// Decodes the arguments and calls the function.
     pub run: Run,
+}
+
+impl Definition {
+    /// All state that it needs where a server runs it.
+    pub(crate) fn all_states(&self) -> impl Iterator<Item = &'static StateInfo> + use<> {
+        self.states.iter().chain(self.policy.states)
+    }
 }
 
 /// How a call is made: owned in, a future out.
@@ -281,14 +288,8 @@ impl Call {
     /// # Panics
     /// If it was not given; the start of a server checks that it was.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "the start checks every state that a job names"
-    )]
     pub fn state<T: ?Sized + Send + Sync + 'static>(&self) -> &T {
-        self.states
-            .get::<T>()
-            .expect("the start of the server checked that the state is there")
+        self.states.borrowed()
     }
 
     /// The execution's context.

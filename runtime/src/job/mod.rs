@@ -23,6 +23,7 @@ pub mod payload;
 mod policy;
 mod queue;
 mod registry;
+mod span;
 mod state;
 mod time;
 mod trace;
@@ -49,13 +50,14 @@ pub(crate) use nearest::{distance, nearest};
 pub(crate) use one_line::{one_line, short};
 pub use outcome::{IntoOutcome, JobError, Never, Outcome, Success};
 #[doc(hidden)]
-pub use policy::{AnyError, ErrorOf, Exhaust, Policy, RetryRule, Rule, Wait};
+pub use policy::{AnyError, Delay, ErrorOf, Exhaust, Policy, RetryRule, Rule, Wait};
 pub use policy::{Cause, Exhausted, IntoExhausted, RetryIn};
 pub use queue::{MAX_QUEUE_NAME, check_queue_name};
 pub(crate) use registry::Resolved;
 pub use registry::{MissingState, Registry, RegistryError};
+pub use span::parse_span;
 pub use state::States;
-pub use time::Timestamp;
+pub use time::{FARTHEST, Timestamp};
 pub use trace::TraceContext;
 pub use version::OldArgs;
 #[doc(hidden)]

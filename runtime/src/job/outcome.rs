@@ -11,9 +11,10 @@ use std::time::Duration;
 pub enum Outcome {
     /// It is done.
     Done,
-    /// It runs again after this time; counts as a failure that was foreseen, and uses up a retry.
+    /// It runs again after this time; counts as a failure that was foreseen, and uses up a retry. After the usual time, where this is
+    /// more than 100 years ([`FARTHEST`](super::FARTHEST)), which is reported.
     Retry(Duration),
-    /// It runs again after this time; uses up no retry.
+    /// It runs again after this time; uses up no retry. More than 100 years are an error of the job, which is tried again as usual.
     Snooze(Duration),
     /// It saw [`Context::stopping`](super::Context::stopping) and left off: it goes back to the head of its queue.
     Interrupted,

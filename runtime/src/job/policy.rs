@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::payload::Record;
-use super::{Failure, FailureKind, IntoOutcome, JobError, Spec};
+use super::{Failure, FailureKind, IntoOutcome, JobError, Spec, StateInfo, States};
 
 /// What a job's attribute says about its failures; each says `None` about an error that is not the job's own.
 #[doc(hidden)]
@@ -19,9 +19,11 @@ pub struct Policy {
     /// `retry_on` and `discard_on`: the first that matches.
     pub rule: Option<fn(&AnyError) -> Option<Rule>>,
     /// `retry_in`.
-    pub retry_in: Option<fn(u32, &AnyError) -> Option<RetryIn>>,
+    pub retry_in: Option<Delay>,
     /// `retries_exhausted`.
     pub exhausted: Option<Exhaust>,
+    /// The state that the callbacks borrow.
+    pub states: &'static [StateInfo],
 }
 
 impl Policy {
@@ -30,6 +32,7 @@ impl Policy {
         rule: None,
         retry_in: None,
         exhausted: None,
+        states: &[],
     };
 }
 
@@ -41,12 +44,17 @@ pub type AnyError = dyn Any + Send + Sync;
 #[doc(hidden)]
 pub type ErrorOf<S> = <<S as Spec>::Output as IntoOutcome>::Error;
 
+/// `retry_in`, as it is called.
+#[doc(hidden)]
+pub type Delay = fn(u32, &AnyError, &States) -> Option<RetryIn>;
+
 /// `retries_exhausted`, as it is called.
 #[doc(hidden)]
 pub type Exhaust =
     for<'a> fn(
         &'a Record,
         Failure,
+        &'a States,
     ) -> Pin<Box<dyn Future<Output = Result<Exhausted, String>> + Send + 'a>>;
 
 /// A rule that an error matched.
@@ -118,7 +126,8 @@ pub enum RetryIn {
     /// After the usual time: `count⁴ + 15` seconds.
     #[default]
     Default,
-    /// After this time, to which Sidekiq's jitter is added; zero is the usual time, as in Sidekiq.
+    /// After this time, to which Sidekiq's jitter is added; zero is the usual time, as in Sidekiq. So is one of more than 100 years
+    /// ([`FARTHEST`](super::FARTHEST)), which is reported as a mistake.
     After(Duration),
     /// Not at all: the job is exhausted.
     Kill,

@@ -146,7 +146,7 @@ impl Registry {
         let missing: Vec<_> = self
             .jobs
             .iter()
-            .flat_map(|job| job.states.iter().map(move |state| (*job, state)))
+            .flat_map(|job| job.all_states().map(move |state| (*job, state)))
             .filter(|(_, state)| !states.contains((state.id)()))
             .map(|(job, state)| MissingState {
                 job,

@@ -22,6 +22,21 @@ impl States {
         value.downcast_ref::<Arc<T>>().map(Arc::as_ref)
     }
 
+    /// The value of this type, which a `#[state]` parameter or a callback borrows.
+    ///
+    /// # Panics
+    /// If it was not given; the start of a server checks that it was.
+    #[doc(hidden)]
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "the start checks every state that a job names"
+    )]
+    pub fn borrowed<T: ?Sized + Send + Sync + 'static>(&self) -> &T {
+        self.get::<T>()
+            .expect("the start of the server checked that the state is there")
+    }
+
     /// Takes over the values of `other` of types that this has none of.
     pub(crate) fn fill_from(&mut self, other: &Self) {
         for (id, value) in &other.0 {

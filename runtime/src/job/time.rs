@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+/// The farthest from now that a job can be pushed for, put off to or moved to: 36,525 days, which are a hundred years.
+///
+/// A time beyond it is a mistake in all likelihood (milliseconds that were taken for seconds, a subtraction that went below zero), and
+/// a job that waits for it would be as good as lost. What stands in a store already is read and run as it is.
+pub const FARTHEST: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+
 /// A point in time in whole microseconds since the Unix epoch.
 ///
 /// Sidekiq's sorted sets carry it as float seconds ([`Timestamp::as_score`]); a float of that size tells
@@ -73,6 +79,11 @@ impl Timestamp {
     #[must_use]
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(micros(by)))
+    }
+
+    /// Whether this is farther from `now` than a job can wait.
+    pub(crate) fn is_too_far(self, now: Self) -> bool {
+        self.since(now) > FARTHEST
     }
 
     /// How much later this is than `earlier`; zero if it is not later.

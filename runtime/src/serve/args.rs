@@ -296,10 +296,7 @@ mod tests {
             (&["--stroe=redis://:secret@h"], &["--stroe", "--store"]),
             (&["-e", ""], &["--environment"]),
             (&["--check=nothing"], &["--check", "settings"]),
-            (
-                &["-c", "5\u{1b}[31m\u{7}"],
-                &["--concurrency", r"5\u{1b}[31m"],
-            ),
+            (&["-c", "5\u{1b}[31m\u{7}"], &["--concurrency"]),
             (
                 &["-c", "1", "-c", "2"],
                 &["--concurrency", "multiple times"],

@@ -3,10 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::job::checkpoint::{Checkpoints, Memory};
-use crate::job::{Cancel, CancelReason, Context, ContextParts, JobId};
+use crate::job::{CancelReason, Context, ContextParts, JobId};
 
 /// A context for calling a job's function in a unit test: first attempt, queue `default`, a random id, not stopping. What it
 /// derefs to is the context, so `&context()` is a `&Context`. It keeps checkpoints: called again with the same context, the function
@@ -35,61 +33,27 @@ use crate::job::{Cancel, CancelReason, Context, ContextParts, JobId};
 /// ```
 #[must_use]
 pub fn context() -> TestContext {
-    TestContext::new(Parts {
-        jid: JobId::random(),
-        queue: "default".into(),
-        attempt: 1,
-        recoveries: 0,
-        tags: Vec::new(),
-        stopping: CancellationToken::new(),
-        cancel: Cancel::default(),
-    })
+    let (jid, queue) = (JobId::random(), "default".into());
+    TestContext::new(ContextParts::detached(jid, queue, Vec::new()))
 }
 
 /// The context of a unit test: what [`context`] gives. Its signals can be given while the job runs.
 #[derive(Clone, Debug)]
 pub struct TestContext {
-    parts: Parts,
+    parts: ContextParts,
     context: Context,
 }
 
-#[derive(Clone, Debug)]
-struct Parts {
-    jid: JobId,
-    queue: Arc<str>,
-    attempt: u32,
-    recoveries: u32,
-    tags: Vec<String>,
-    stopping: CancellationToken,
-    cancel: Cancel,
-}
-
 impl TestContext {
-    fn new(parts: Parts) -> Self {
-        let Parts {
-            jid,
-            queue,
-            attempt,
-            recoveries,
-            tags,
-            stopping,
-            cancel,
-        } = parts.clone();
-        let context = Context::new(ContextParts {
-            jid,
-            queue,
-            attempt,
-            recoveries,
-            tags,
-            stopping,
-            cancel,
-            checkpoints: Arc::new(Checkpoints::new(Memory)),
-        });
+    fn new(parts: ContextParts) -> Self {
+        let context = Context::new(parts.clone());
         Self { parts, context }
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+    /// Another one, which begins without checkpoints.
+    fn with(mut self, change: impl FnOnce(&mut ContextParts)) -> Self {
         change(&mut self.parts);
+        self.parts.checkpoints = Arc::new(Checkpoints::new(Memory));
         Self::new(self.parts)
     }
 

@@ -33,7 +33,8 @@
 //! it goes; to push into the fake by a client, take [`Fake::client`].
 //!
 //! Once a test of a process has asked for a fake, a push that no test owns is an error that says so, for as long as the process
-//! lives: a thread that outlives its test must not reach a real store. A test that means the real one asks for [`disable`].
+//! lives: a thread that outlives its test must not reach a real store, nor may a test that forgot its fake reach the store that another
+//! one's `init` or server connected to. A test that means the real one asks for [`disable`].
 //!
 //! # What a program pays for it
 //! A relaxed atomic load for each push that names no client. Nothing else of this module runs in a program that does not call it, so

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::api::Api;
 use crate::client::stand_in::{self, Mode, StandIn as _, StandInGuard};
 use crate::client::{Client, Config, default};
+use crate::engine::cron::in_test;
 use crate::engine::{Handle, ServerBuilder};
 use crate::store::{Census, Stat, TimedSet};
 
@@ -70,7 +71,9 @@ impl Server {
     pub fn start(server: ServerBuilder) -> Result<Self> {
         let mut config = Config::new();
         config.adopt(&default::surroundings());
-        config = config.fill_states_from(server.states());
+        config = config
+            .fill_states_from(server.states())
+            .with_server_middleware(server.middlewares().clone());
         let stage = Stage::new(|store, clock| {
             Kind::Served(Client::under(clock.source(), store.clone(), &config))
         });
@@ -79,6 +82,9 @@ impl Server {
             .with_clock(stage.clock().source())
             .lease(LEASE)
             .build()?;
+        for tx in server.declarations(stage.clock().now()) {
+            stage.commit(tx);
+        }
         let handle = server.handle();
         Ok(Self {
             _guard: stand_in::ask_for(Mode::StandIn(stage.clone())),
@@ -112,8 +118,8 @@ impl Server {
         self.stage.clock()
     }
 
-    /// Moves the clock on. What comes due by it is run at once; a tick of the cron is made soon after, which
-    /// [`until_idle`](Self::until_idle) does not wait for.
+    /// Moves the clock on. What comes due by it is run at once, and so is what the cron enqueues; of its ticks that were jumped over, those
+    /// that their entry makes up for ([`CatchUp`](crate::cron::CatchUp)).
     pub fn advance(&self, by: Duration) {
         self.clock().advance(by);
         self.stage.wake();
@@ -131,7 +137,7 @@ impl Server {
         self.stage.in_set(TimedSet::Dead)
     }
 
-    /// Waits until nothing is enqueued, runs or is due.
+    /// Waits until nothing is enqueued, runs or is due; neither is a tick of the cron, unless the server is quiet and makes none.
     ///
     /// # Panics
     /// If that has not come about within 20 s, with what is still there; if the server ended with an error.
@@ -169,7 +175,14 @@ impl Server {
                 !due.entries.is_empty()
             });
         let enqueued: u64 = queues.iter().map(|queue| queue.size).sum();
+        let is_due = is_due || self.is_tick_due();
         !is_due && *claimed == 0 && enqueued == 0 && self.counts() == before
+    }
+
+    /// Whether the cron is yet to enqueue something.
+    fn is_tick_due(&self) -> bool {
+        let (store, now) = (self.stage.store().as_ref(), self.clock().now());
+        !self.handle.is_quiet() && answered(Box::pin(in_test::is_tick_due(store, now)))
     }
 
     fn counts(&self) -> (Census, u64) {
@@ -191,6 +204,9 @@ impl Server {
         let mut all: Vec<_> = queues.collect();
         if claimed > 0 {
             all.push(format!("{claimed} jobs run"));
+        }
+        if self.is_tick_due() {
+            all.push("a tick of the cron is due".to_owned());
         }
         if all.is_empty() {
             all.push("jobs keep coming due".to_owned());

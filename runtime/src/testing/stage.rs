@@ -249,7 +249,7 @@ impl Stage {
         ]));
     }
 
-    fn commit(&self, tx: Tx) -> TxResult {
+    pub(super) fn commit(&self, tx: Tx) -> TxResult {
         let mut pushes = self.pushes();
         pushes.seq += 1;
         let batch = Batch {
@@ -277,7 +277,7 @@ impl StandIn for Stage {
         if let Kind::Served(client) = &self.kind {
             return client.clone();
         }
-        let config = self.settings().config.clone();
+        let config = self.settings().around_inline_runs();
         let (store, clock) = (self.store.clone(), self.clock.source());
         Client::into_sink(self, store, &config, clock)
     }
@@ -341,6 +341,17 @@ fn place_name(place: Place) -> PlaceName {
     match place {
         Place::Queue { name, .. } => PlaceName::Queue(name),
         Place::Timed { set, .. } => set.into(),
+    }
+}
+
+impl Settings {
+    /// The configuration of the client: inline runs have the middleware of this test's other runs, where it has any.
+    fn around_inline_runs(&self) -> Config {
+        let (config, chain) = (self.config.clone(), self.server.middlewares());
+        match chain.is_empty() {
+            true => config,
+            false => config.with_server_middleware(chain.clone()),
+        }
     }
 }
 

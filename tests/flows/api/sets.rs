@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sancho::api::{Acted, JobSet, SortedEntry};
 use sancho::engine::Death;
-use sancho::job::Timestamp;
 use sancho::job::payload::Wire;
+use sancho::job::{FARTHEST, Timestamp};
 use sancho::store::{Order, TimedSet};
 use sancho_tests::effects::{take, timed};
 
@@ -202,8 +202,10 @@ async fn an_entry_is_moved_to_another_time(flow: Flow) {
     .await;
     assert_eq!(set.reschedule(&entry, at).await.unwrap(), Acted::Gone);
     assert!(flow.timed(TimedSet::Schedule).await.is_empty());
-    let late = Timestamp::from_millis(253_402_300_800_000);
-    assert!(invalid(set.reschedule(&entry, late).await).contains("9999"));
+    let late = flow.now().after(FARTHEST + Duration::from_secs(1));
+    assert!(invalid(set.reschedule(&entry, late).await).contains("100 years"));
+    let year_10_000 = Timestamp::from_millis(253_402_300_800_000);
+    assert!(invalid(set.put(year_10_000, RETRY).await).contains("9999"));
     let (dead, entry) = seen(&flow, TimedSet::Dead, RETRY.as_bytes()).await;
     assert!(invalid(dead.reschedule(&entry, at).await).contains("retry it"));
 }

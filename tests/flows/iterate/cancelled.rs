@@ -9,8 +9,9 @@ use sancho::store::TimedSet;
 use sancho::{Context, JobId, job};
 use tokio::runtime::Handle;
 
-use super::{Error, Gate, Started, kept, push, until_processed};
+use super::{Error, Gate, push, serve};
 use crate::harness::{Flow, Report, Running, flows};
+use crate::stepped::{kept, until_processed};
 
 /// Takes two seconds more once it is cancelled, on its thread. Without a gate that opens, it does not return at all.
 #[job(iterate = ones, on_cancel = undone)]
@@ -74,7 +75,7 @@ async fn is_discarded(flow: &Flow, jid: &JobId) {
 
 async fn an_item_that_runs_on_is_dropped_by_a_cancel_and_the_hooks_are_called(flow: Flow) {
     let jid = push(&flow, 9).await;
-    let mut started = Started::on(&flow);
+    let mut started = serve(&flow);
     let begun = ["start 9", "from None", "1 of 9"];
     assert_eq!(started.seen.some(3).await, begun);
     let told = flow.api().cancel(jid.as_str()).await.unwrap();

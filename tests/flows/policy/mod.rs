@@ -3,6 +3,7 @@
 mod exhausted;
 mod retry_in;
 mod rules;
+mod state;
 
 use std::fmt;
 use std::time::Duration;

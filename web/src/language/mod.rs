@@ -125,8 +125,7 @@ impl Language {
     pub(crate) const fn grouping(self) -> (&'static str, usize) {
         match self {
             Self::German | Self::Dutch | Self::Portuguese => (".", 4),
-            Self::Italian => (".", 4),
-            Self::Spanish => (".", 5),
+            Self::Italian | Self::Spanish => (".", 5),
             Self::French => ("\u{202f}", 4),
             Self::Russian => ("\u{a0}", 4),
             Self::Polish => ("\u{a0}", 5),

@@ -14,7 +14,7 @@ use words::{Word, words};
 
 use super::Hit;
 use crate::api::{ApiError, JobRecord};
-use crate::job::Timestamp;
+use crate::job::{Timestamp, parse_span};
 
 /// What to look for: all of its terms must hold.
 ///
@@ -325,7 +325,7 @@ fn unknown(key: &str) -> ApiError {
 }
 
 fn moment(value: &str) -> Result<Moment, ApiError> {
-    if let Some(time) = ago(value) {
+    if let Some(time) = parse_span(value) {
         return Ok(Moment::Ago(time));
     }
     if let Ok(at) = DateTime::parse_from_rfc3339(value) {
@@ -340,21 +340,6 @@ fn moment(value: &str) -> Result<Moment, ApiError> {
             "`{value}` is no time: write 90s, 15m, 1h, 2d or 1w, a date such as 2026-11-24, or 2026-11-24T12:00:00Z"
         ))
     })
-}
-
-/// A time before now, such as `15m`.
-fn ago(value: &str) -> Option<Duration> {
-    let unit = value.chars().last()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        'w' => 604_800,
-        _ => return None,
-    };
-    let number: u64 = value[..value.len() - unit.len_utf8()].parse().ok()?;
-    number.checked_mul(seconds).map(Duration::from_secs)
 }
 
 fn invalid(what: String) -> ApiError {

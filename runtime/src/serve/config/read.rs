@@ -201,6 +201,8 @@ fn entry(value: &Value) -> Read<ServedQueue> {
             }
             _ => Err(allowed()),
         },
+        // What is wrong with a name is named.
+        Value::Text(name) if !name.is_empty() => queue(name.strip_prefix(':').unwrap_or(name)),
         _ => queue(&text(value).map_err(|_| allowed())?),
     }
 }

@@ -103,7 +103,7 @@ impl Settings {
         let definition = self.job_of(&record, which)?;
         let states = self.server.states();
         let missing = |state: &&StateInfo| !states.contains((state.id)());
-        match definition.states.iter().find(missing) {
+        match definition.all_states().find(missing) {
             None => Ok(definition),
             Some(state) => Err(format!(
                 "job `{}` needs `#[state]` of type `{}`: give it to the fake with `.state(...)`",

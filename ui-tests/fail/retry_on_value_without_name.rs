@@ -1,0 +1,24 @@
+use sancho::job;
+
+#[derive(Debug)]
+enum MailError {
+    Timeout,
+    Limited(u32),
+}
+
+impl std::fmt::Display for MailError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for MailError {}
+
+#[job(retry_on(MailError::Timeout, 5))]
+async fn report(id: u32) -> Result<(), MailError> {
+    Err(if id == 0 { MailError::Timeout } else { MailError::Limited(id) })
+}
+
+fn main() {
+    let _ = report::perform_async(1);
+}
