@@ -238,20 +238,7 @@ fn report(
         }
     }
     say("done");
-    let mut table = String::from("| goal | measured | |\n| --- | --- | --- |\n");
-    for goal in &goals {
-        let met = if goal.met { "met" } else { "**missed**" };
-        table += &format!(
-            "| {}: {} | {} | {met} |\n",
-            goal.what, goal.goal, goal.measured
-        );
-    }
-    let goals = report::Section {
-        text: table,
-        ..Default::default()
-    };
-    publish(page.as_ref(), "goals", &goals)?;
-    println!("{}", goals.text);
+    println!("{}", report::with_goals("", &goals));
     Ok(())
 }
 

@@ -107,9 +107,6 @@ pub(crate) async fn measure(waiting: u64, retries: u64) -> Result<Section> {
         table.row(row);
     }
     section.table(&table);
-    for goal in section.goals.clone() {
-        section.line(&goal.row());
-    }
     Ok(section)
 }
 

@@ -3,7 +3,7 @@
 mod page;
 mod plot;
 
-pub(crate) use page::Page;
+pub(crate) use page::{Page, with_goals};
 pub(crate) use plot::{Bars, Lines};
 
 use crate::figures::number;
@@ -109,6 +109,6 @@ impl Goal {
             measured,
             ..
         } = self;
-        format!("| {what} | {goal} | {measured} | {} |", self.verdict())
+        format!("| {what}: {goal} | {measured} | {} |", self.verdict())
     }
 }

@@ -70,14 +70,14 @@ fn replaced(page: &str, name: &str, text: &str) -> Result<String> {
 }
 
 /// The table with these goals: each in the row that it had, new ones at the end.
-fn with_goals(table: &str, goals: &[Goal]) -> String {
+pub(crate) fn with_goals(table: &str, goals: &[Goal]) -> String {
     let mut rows: Vec<String> = table.trim().lines().map(str::to_owned).collect();
     if rows.is_empty() {
-        rows.push("| what | goal | measured | |".into());
-        rows.push("| --- | ---: | ---: | --- |".into());
+        rows.push("| goal | measured | |".into());
+        rows.push("| --- | --- | --- |".into());
     }
     for goal in goals {
-        let head = format!("| {} |", goal.what);
+        let head = format!("| {}: ", goal.what);
         match rows.iter_mut().find(|row| row.starts_with(&head)) {
             Some(row) => *row = goal.row(),
             None => rows.push(goal.row()),
@@ -110,8 +110,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| drain | at least 20.0/s | 30.0/s | met |",
-                "| idle | at most 2.00 ms | 1.00 ms | met |"
+                "| drain: at least 20.0/s | 30.0/s | met |",
+                "| idle: at most 2.00 ms | 1.00 ms | met |"
             ]
         );
     }
